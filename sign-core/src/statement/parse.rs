@@ -1,0 +1,262 @@
+//! Reading statements.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::{STATEMENT_V0_1, STATEMENT_V1};
+use crate::digest::Digest;
+use crate::error::{Code, Error, Result};
+
+/// Most subjects in one statement; the cap of the peers, so that nothing they accept is refused.
+pub const MAX_SUBJECTS: usize = 1024;
+/// Most digests of one subject; the cap of the peers.
+pub const MAX_DIGESTS_PER_SUBJECT: usize = 32;
+
+/// A parsed statement that keeps the bytes it was parsed from.
+#[derive(Clone)]
+pub struct Statement {
+    payload: Vec<u8>,
+    statement_type: String,
+    subjects: Vec<Subject>,
+    predicate_type: String,
+    predicate: Option<Range<usize>>,
+}
+
+/// What a statement is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// A name, which identifies nothing: subjects match by digest alone.
+    pub name: Option<String>,
+    /// Digests by algorithm name, as written.
+    pub digests: BTreeMap<String, String>,
+    /// Annotations whose values are strings.
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl Subject {
+    /// Whether one of the digests is `digest`.
+    #[must_use]
+    pub fn matches(&self, digest: &Digest) -> bool {
+        self.digests.get(digest.algorithm().as_str()).is_some_and(|hex| *hex == digest.hex())
+    }
+}
+
+impl Statement {
+    /// Parses `payload` and keeps it.
+    ///
+    /// # Errors
+    /// [`Code::InvalidStatement`] for anything that is not a statement with at least one subject.
+    pub fn parse(payload: Vec<u8>) -> Result<Self> {
+        let invalid = |message: String| {
+            Error::new(Code::InvalidStatement, message)
+                .hint("a statement is a JSON object with _type, subject, predicateType and predicate")
+        };
+        let wire: Wire<'_> = serde_json::from_slice(&payload)
+            .map_err(|e| invalid("not an in-toto statement".into()).found(e.to_string()).caused_by(e))?;
+        if wire.statement_type != STATEMENT_V1 && wire.statement_type != STATEMENT_V0_1 {
+            return Err(invalid("unknown statement type".into())
+                .expected(format!("{STATEMENT_V1} or {STATEMENT_V0_1}"))
+                .found(wire.statement_type));
+        }
+        if wire.predicate_type.is_empty() {
+            return Err(invalid("the statement has no predicateType".into()));
+        }
+        if wire.subject.is_empty() || wire.subject.len() > MAX_SUBJECTS {
+            return Err(invalid("wrong number of subjects".into())
+                .expected(format!("1 to {MAX_SUBJECTS}"))
+                .found(wire.subject.len()));
+        }
+        for (index, subject) in wire.subject.iter().enumerate() {
+            if subject.digest.0.is_empty() || subject.digest.0.len() > MAX_DIGESTS_PER_SUBJECT {
+                return Err(invalid(format!("subject {index} has the wrong number of digests"))
+                    .expected(format!("1 to {MAX_DIGESTS_PER_SUBJECT}"))
+                    .found(subject.digest.0.len()));
+            }
+        }
+        let predicate = wire.predicate.filter(|raw| raw.get() != "null").map(|raw| {
+            let start = raw.get().as_ptr() as usize - payload.as_ptr() as usize;
+            start..start + raw.get().len()
+        });
+        if let Some(range) = &predicate
+            && payload.get(range.start) != Some(&b'{')
+        {
+            return Err(invalid("the predicate is not a JSON object".into()));
+        }
+        let subjects = wire
+            .subject
+            .into_iter()
+            .map(|s| Subject {
+                name: s.name,
+                digests: s.digest.0,
+                annotations: s
+                    .annotations
+                    .0
+                    .into_iter()
+                    .filter_map(|(key, raw)| Some((key, serde_json::from_str(raw.get()).ok()?)))
+                    .collect(),
+            })
+            .collect();
+        let (statement_type, predicate_type) = (wire.statement_type, wire.predicate_type);
+        Ok(Self { statement_type, subjects, predicate_type, predicate, payload })
+    }
+
+    /// The bytes this statement was parsed from.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
+    /// Takes the bytes out.
+    #[must_use]
+    pub fn into_payload(self) -> Vec<u8> {
+        self.payload
+    }
+
+    /// The `_type`.
+    #[must_use]
+    pub fn statement_type(&self) -> &str {
+        &self.statement_type
+    }
+
+    /// What the statement is about; at least one.
+    #[must_use]
+    pub fn subjects(&self) -> &[Subject] {
+        &self.subjects
+    }
+
+    /// The URI that says how to read the predicate.
+    #[must_use]
+    pub fn predicate_type(&self) -> &str {
+        &self.predicate_type
+    }
+
+    /// The predicate, exactly as written, or `{}` where there is none.
+    #[must_use]
+    pub fn predicate(&self) -> &[u8] {
+        self.predicate.clone().and_then(|range| self.payload.get(range)).unwrap_or(b"{}")
+    }
+
+    /// The first subject that names `digest`.
+    #[must_use]
+    pub fn subject_for(&self, digest: &Digest) -> Option<&Subject> {
+        self.subjects.iter().find(|subject| subject.matches(digest))
+    }
+}
+
+impl fmt::Debug for Statement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Statement")
+            .field("predicate_type", &self.predicate_type)
+            .field("subjects", &self.subjects)
+            .field("payload_len", &self.payload.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Deserialize)]
+struct Wire<'a> {
+    #[serde(rename = "_type")]
+    statement_type: String,
+    subject: Vec<WireSubject<'a>>,
+    #[serde(rename = "predicateType")]
+    predicate_type: String,
+    #[serde(borrow)]
+    predicate: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct WireSubject<'a> {
+    name: Option<String>,
+    #[serde(default)]
+    digest: UniqueMap<String>,
+    #[serde(default, borrow)]
+    annotations: UniqueMap<&'a RawValue>,
+}
+
+/// A map that refuses duplicate keys.
+struct UniqueMap<V>(BTreeMap<String, V>);
+
+impl<V> Default for UniqueMap<V> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for UniqueMap<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Unique<V>(std::marker::PhantomData<V>);
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for Unique<V> {
+            type Value = UniqueMap<V>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with unique keys")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+                let mut map = BTreeMap::new();
+                while let Some((key, value)) = access.next_entry::<String, V>()? {
+                    if map.contains_key(&key) {
+                        return Err(serde::de::Error::custom(format_args!("duplicate key {key:?}")));
+                    }
+                    map.insert(key, value);
+                }
+                Ok(UniqueMap(map))
+            }
+
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(UniqueMap::default())
+            }
+        }
+        deserializer.deserialize_any(Unique(std::marker::PhantomData))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn statement(subject: &str, predicate: &str) -> Vec<u8> {
+        format!(
+            r#"{{"_type":"{STATEMENT_V1}","subject":{subject},"predicateType":"https://example.com/p","predicate":{predicate}}}"#
+        )
+        .into_bytes()
+    }
+
+    #[test]
+    fn keeps_the_predicate_byte_for_byte() {
+        let predicate = r#"{ "n" : 1.10, "big": 12345678901234567890 }"#;
+        let parsed =
+            Statement::parse(statement(&format!(r#"[{{"digest":{{"sha256":"{HEX}"}}}}]"#), predicate))
+                .unwrap();
+        assert_eq!(parsed.predicate(), predicate.as_bytes());
+        assert!(parsed.subject_for(&Digest::sha256(b"")).is_some());
+        assert!(parsed.subject_for(&Digest::sha256(b"x")).is_none());
+    }
+
+    #[test]
+    fn refuses_what_two_readers_could_read_differently() {
+        for subject in [
+            "[]".into(),
+            r#"[{"name":"a"}]"#.into(),
+            r#"[{"digest":{}}]"#.into(),
+            format!(r#"[{{"digest":{{"sha256":"{HEX}","sha256":"00"}}}}]"#),
+            format!(r#"[{{"digest":{{"sha256":"{HEX}"}},"digest":{{"sha256":"00"}}}}]"#),
+        ] {
+            let error = Statement::parse(statement(&subject, "{}")).unwrap_err();
+            assert_eq!(error.code(), Code::InvalidStatement, "{subject}");
+        }
+        let twice = format!(
+            r#"{{"_type":"{STATEMENT_V1}","predicateType":"a","predicateType":"b","subject":[{{"digest":{{"sha256":"{HEX}"}}}}]}}"#
+        );
+        assert!(Statement::parse(twice.into_bytes()).is_err());
+        let good = format!(r#"[{{"digest":{{"sha256":"{HEX}"}}}}]"#);
+        assert!(Statement::parse(statement(&good, "[1]")).is_err());
+    }
+}
