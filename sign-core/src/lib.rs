@@ -46,6 +46,9 @@ pub use clock::{Clock, FixedClock, SystemClock};
 pub use digest::{Digest, HashAlgorithm, Hasher};
 pub use envelope::{Envelope, EnvelopeSignature, INTOTO_PAYLOAD_TYPE, pae_digest};
 pub use error::{Code, Error, Outcome, Result};
+pub use predicate::{
+    CheckedPredicate, Outline, PredicateType, SIGN_V1, TypeSelector, check as check_predicate,
+};
 pub use statement::{STATEMENT_V0_1, STATEMENT_V1, Statement, StatementBuilder, Subject};
 pub use tlog::{InclusionProof, LogEntry};
 

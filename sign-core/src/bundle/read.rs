@@ -92,7 +92,10 @@ fn envelope(wire: wire::DsseEnvelope<'_>) -> Result<Envelope> {
     }
     Ok(Envelope {
         payload_type: wire.payload_type.into_owned(),
-        payload: base64(&wire.payload)?,
+        payload: match wire.payload {
+            wire::Base64::Text(text) => base64(&text)?,
+            wire::Base64::Bytes(bytes) => bytes.to_vec(),
+        },
         signatures: wire
             .signatures
             .into_iter()

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use base64::display::Base64Display;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -153,7 +155,7 @@ pub(super) struct MessageDigest<'a> {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct DsseEnvelope<'a> {
     #[serde(borrow)]
-    pub(super) payload: Cow<'a, str>,
+    pub(super) payload: Base64<'a>,
     #[serde(alias = "payload_type", borrow)]
     pub(super) payload_type: Cow<'a, str>,
     #[serde(borrow)]
@@ -171,6 +173,43 @@ pub(super) struct Signature<'a> {
 
 fn str_is_empty(text: &str) -> bool {
     text.is_empty()
+}
+
+/// Bytes as base64: text when read, encoded piece by piece when written, since a payload can be large.
+pub(super) enum Base64<'a> {
+    Text(Cow<'a, str>),
+    Bytes(&'a [u8]),
+}
+
+impl Serialize for Base64<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Bytes(bytes) => serializer.collect_str(&Base64Display::new(bytes, &STANDARD)),
+        }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Base64<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Cow<'de, str>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("base64 text")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Cow::Borrowed(text))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Cow::Owned(text.to_owned()))
+            }
+        }
+        deserializer.deserialize_str(Visitor).map(Self::Text)
+    }
 }
 
 /// A protobuf int64: a decimal string, though a number is read too.

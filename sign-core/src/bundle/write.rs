@@ -31,7 +31,7 @@ pub(super) fn to_json(bundle: &Bundle) -> Vec<u8> {
         Content::Dsse(envelope) => {
             size += envelope.payload.len() / 3 * 4;
             dsse_envelope = Some(wire::DsseEnvelope {
-                payload: base64_encode(&envelope.payload).into(),
+                payload: wire::Base64::Bytes(&envelope.payload),
                 payload_type: Cow::Borrowed(&envelope.payload_type),
                 signatures: envelope
                     .signatures
