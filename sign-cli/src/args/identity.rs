@@ -1,0 +1,35 @@
+//! Whose signatures are accepted.
+
+use clap::Args;
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Accepted identities")]
+pub(crate) struct IdentityArgs {
+    /// The signer: an e-mail address or URI, compared exactly. Repeatable: pairs with issuers by position
+    #[arg(long, value_name = "IDENTITY", env = "SIGNER_CERTIFICATE_IDENTITY")]
+    pub(crate) certificate_identity: Vec<String>,
+    /// The signer, as a regular expression that must match the whole
+    #[arg(long, value_name = "REGEX", env = "SIGNER_CERTIFICATE_IDENTITY_REGEXP", conflicts_with = "certificate_identity")]
+    pub(crate) certificate_identity_regexp: Vec<String>,
+    /// Who vouched for the signer: the OIDC issuer's URL, or `none`
+    #[arg(long, value_name = "URL", env = "SIGNER_CERTIFICATE_OIDC_ISSUER")]
+    pub(crate) certificate_oidc_issuer: Vec<String>,
+    /// The issuer, as a regular expression that must match the whole
+    #[arg(long, value_name = "REGEX", env = "SIGNER_CERTIFICATE_OIDC_ISSUER_REGEXP", conflicts_with = "certificate_oidc_issuer")]
+    pub(crate) certificate_oidc_issuer_regexp: Vec<String>,
+    /// The source repository, as OWNER/NAME or its URL; with an issuer it is an identity of its own
+    #[arg(long, value_name = "REPOSITORY", env = "SIGNER_REPOSITORY", alias = "certificate-github-workflow-repository")]
+    pub(crate) repository: Option<String>,
+    /// The name of the workflow
+    #[arg(long, value_name = "NAME", env = "SIGNER_WORKFLOW", alias = "certificate-github-workflow-name")]
+    pub(crate) workflow: Option<String>,
+    /// The git ref, such as refs/tags/v1.0.0
+    #[arg(long = "ref", value_name = "REF", env = "SIGNER_REF", alias = "certificate-github-workflow-ref")]
+    pub(crate) git_ref: Option<String>,
+    /// The commit
+    #[arg(long, value_name = "SHA", env = "SIGNER_COMMIT", alias = "certificate-github-workflow-sha")]
+    pub(crate) commit: Option<String>,
+    /// The event that started the workflow
+    #[arg(long, value_name = "EVENT", env = "SIGNER_TRIGGER", alias = "certificate-github-workflow-trigger")]
+    pub(crate) trigger: Option<String>,
+}

@@ -1,0 +1,34 @@
+//! Who signs, and where the result goes.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+#[derive(Args)]
+pub(crate) struct TokenArgs {
+    /// OIDC identity token, or a file that holds one [default: SIGSTORE_ID_TOKEN, then the CI system's own]
+    #[arg(long, value_name = "TOKEN|FILE", env = "SIGNER_IDENTITY_TOKEN", hide_env_values = true)]
+    pub(crate) identity_token: Option<String>,
+    /// Do not ask before identity and digest become public in the log
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+impl std::fmt::Debug for TokenArgs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Not the token.
+        f.debug_struct("TokenArgs").field("yes", &self.yes).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SigningArgs {
+    #[command(flatten)]
+    pub(crate) token: TokenArgs,
+    /// Write the bundle here as well (with several, NAME.1.json, NAME.2.json, …)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bundle: Option<PathBuf>,
+    /// Attach nothing; needs --bundle
+    #[arg(long, requires = "bundle")]
+    pub(crate) no_upload: bool,
+}

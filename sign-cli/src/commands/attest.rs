@@ -1,0 +1,119 @@
+//! `signer attest`, and what it shares with `sign`: sign everything, then attach it.
+
+use sign_core::image::{Attached, Work, attach, attestation_statement, sign_all};
+use sign_core::{Clock as _, Result, Session, SystemClock};
+
+use super::{Items, sign, signing};
+use crate::args::{Attest, SigningArgs};
+use crate::context::Context;
+use crate::output::Item;
+use crate::progress::Progress;
+
+pub(crate) async fn run(context: &Context, args: Attest) -> Items {
+    // Documents first: they are the likeliest to be wrong, and nothing was asked of anybody yet.
+    let predicates = signing::predicates(&args.predicates)?;
+    for predicate in &predicates {
+        context.verbose(|| format!("{}: {}", predicate.path.display(), predicate.checked.description));
+    }
+    let images = sign::resolve(context, &args.images).await?;
+    let mut work = Vec::new();
+    for image in &images {
+        for path in &args.predicates.statements {
+            let statement = signing::statement(path, image.digest())?;
+            work.push(Work { image: image.clone(), subject: image.root.clone(), statement });
+        }
+    }
+    let subjects: usize = images.iter().map(|image| image.subjects().count()).sum();
+    let mut remaining = subjects * predicates.len();
+    work.reserve(remaining);
+    for predicate in predicates {
+        for image in &images {
+            for subject in image.subjects() {
+                remaining -= 1;
+                let uri = &predicate.checked.uri;
+                let statement =
+                    attestation_statement(image.store.name(), &subject.digest, uri, &predicate.bytes)?;
+                work.push(Work { image: image.clone(), subject: subject.clone(), statement });
+            }
+        }
+        // Each document is given back as soon as its statements hold it.
+        drop(predicate);
+    }
+    debug_assert_eq!(remaining, 0, "every predicate was paired with every subject");
+    let session = signing::session(context, &args.signing.token).await?;
+    sign_and_attach(context, &session, &args.signing, work).await
+}
+
+/// Signs all of `work`, writes bundles to files and attaches them.
+pub(crate) async fn sign_and_attach(
+    context: &Context,
+    session: &Session,
+    args: &SigningArgs,
+    work: Vec<Work>,
+) -> Items {
+    let count = work.len();
+    let mut signed = {
+        let _progress = Progress::start(context.output, &format!("signing {count} statements"));
+        sign_all(session, work).await?
+    };
+    let mut files = Vec::new();
+    for (index, item) in signed.iter().enumerate() {
+        files.push(signing::write_bundle(args, index, count, &item.bundle)?);
+    }
+    let results = if args.no_upload {
+        signed.iter().map(|_| Ok(())).collect()
+    } else {
+        let _progress = Progress::start(context.output, &format!("attaching {count} bundles"));
+        attach(&mut signed, SystemClock.now()).await
+    };
+    let attached = results.iter().filter(|result| result.is_ok()).count();
+    Ok(signed
+        .iter()
+        .zip(results)
+        .zip(files)
+        .map(|((item, result), file)| {
+            let told = tell(item, session);
+            let told = match file {
+                Some(path) => told.line(format!("  bundle     {}", path.display())).field("bundle", path.display().to_string()),
+                None => told,
+            };
+            with_result(told, result, attached, count)
+        })
+        .collect())
+}
+
+fn tell(item: &Attached, session: &Session) -> Item {
+    let name = item.image.store.name();
+    let verb = if item.referrer.is_some() { "attached" } else { "signed" };
+    let mut told = Item::new(&item.image.reference)
+        .line(format!("{verb} {} to {name}@{}", item.predicate_type, item.subject.digest))
+        .line(format!("  signer     {}", session.certificate().san()))
+        .field("image", name)
+        .field("digest", item.subject.digest.to_string())
+        .field("predicateType", item.predicate_type.clone())
+        .field("identity", session.certificate().san().to_string());
+    if let Some(platform) = &item.subject.platform {
+        told = told.line(format!("  platform   {platform}")).field("platform", platform.to_string());
+    }
+    if let Some(issuer) = session.certificate().issuer() {
+        told = told.line(format!("  issuer     {issuer}")).field("issuer", issuer);
+    }
+    if let Some(index) = item.log_index {
+        told = told.line(format!("  log index  {index}")).field("logIndex", index);
+    }
+    if let Some(referrer) = &item.referrer {
+        told = told
+            .line(format!("  referrer   {}", referrer.digest))
+            .field("referrer", referrer.digest.to_string());
+    }
+    told
+}
+
+fn with_result(mut item: Item, result: Result<()>, attached: usize, wanted: usize) -> Item {
+    if let Err(error) = result {
+        // Words that say "attached" would be wrong here; the error says what is.
+        item.lines.clear();
+        item.error = Some(signing::incomplete(error, attached, wanted));
+    }
+    item
+}

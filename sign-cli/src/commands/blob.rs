@@ -1,0 +1,117 @@
+//! `signer sign-blob`, `attest-blob` and `verify-blob`.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+
+use sign_core::{
+    Artifact, Bundle, Code, Digest, Error, Result, Signed, StatementBuilder, TypeSelector, VerifiedBundle,
+};
+
+use super::{Items, identity, signing, views};
+use crate::args::{AttestBlob, SignBlob, VerifyBlob};
+use crate::context::{Context, read_file, write_file};
+use crate::output::Item;
+use crate::progress::Progress;
+
+/// Largest bundle file that is read; what the parser accepts.
+const MAX_BUNDLE_FILE: u64 = 128 * 1024 * 1024;
+
+pub(crate) async fn sign(context: &Context, args: SignBlob) -> Items {
+    let digest = hash(&args.file)?;
+    let session = signing::session(context, &args.token).await?;
+    let signed = {
+        let _progress = Progress::start(context.output, "signing");
+        session.sign_blob(&digest).await?
+    };
+    finish(&args.file, &args.bundle, &digest, "signed", &signed)
+}
+
+pub(crate) async fn attest(context: &Context, args: AttestBlob) -> Items {
+    let digest = hash(&args.file)?;
+    let predicates = signing::predicates(&args.predicates)?;
+    let statement = match (predicates.as_slice(), args.predicates.statements.as_slice()) {
+        ([predicate], []) => {
+            context.verbose(|| format!("{}: {}", predicate.path.display(), predicate.checked.description));
+            let name = args.file.file_name().map(|name| name.to_string_lossy().into_owned());
+            StatementBuilder::new(&predicate.checked.uri)
+                .subject(name, &digest, BTreeMap::new())
+                .build(&predicate.bytes)?
+        }
+        ([], [path]) => signing::statement(path, &digest)?,
+        _ => {
+            return Err(Error::new(Code::InvalidArgument, "one bundle holds one statement")
+                .expected("one --predicate or one --statement"));
+        }
+    };
+    drop(predicates);
+    let session = signing::session(context, &args.token).await?;
+    let signed = {
+        let _progress = Progress::start(context.output, "signing");
+        session.sign_statement(statement).await?
+    };
+    finish(&args.file, &args.bundle, &digest, "attested", &signed)
+}
+
+pub(crate) fn verify(context: &Context, args: &VerifyBlob) -> Items {
+    let requirement = identity::requirement(&args.identity)?;
+    let types = args.types.iter().map(|text| TypeSelector::parse(text)).collect::<Result<Vec<_>>>()?;
+    let bundle = Bundle::parse(&read_file(&args.bundle, MAX_BUNDLE_FILE)?)
+        .map_err(|e| e.context(args.bundle.display()))?;
+    let artifact = artifact(&args.file)?;
+    let verified = context.verifier()?.verify_owned(bundle, &artifact, &requirement);
+    let item = match verified.and_then(|verified| of_type(verified, &types)) {
+        Ok(verified) => {
+            let kind = if verified.statement().is_some() { "statement about" } else { "signature of" };
+            let item = Item::new(&args.file)
+                .line(format!("verified {kind} {}", args.file))
+                .field("digest", artifact.sha256().map(ToString::to_string));
+            views::tell_verified(item, &verified)
+        }
+        Err(error) => Item::failed(&args.file, error),
+    };
+    Ok(vec![item])
+}
+
+fn of_type(verified: VerifiedBundle, types: &[TypeSelector]) -> Result<VerifiedBundle> {
+    let found = verified.statement().map(|statement| statement.predicate_type().to_owned());
+    let asked = types.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+    match &found {
+        _ if types.is_empty() => Ok(verified),
+        Some(uri) if types.iter().all(|selector| selector.matches(uri)) => Ok(verified),
+        found => Err(Error::new(Code::PredicateTypeMismatch, "the bundle holds something else")
+            .expected(asked)
+            .found(found.as_deref().unwrap_or("a message signature"))),
+    }
+}
+
+/// A digest as such, or the digests of a file, read in pieces.
+fn artifact(text: &str) -> Result<Artifact> {
+    if text.starts_with("sha256:") && !Path::new(text).exists() {
+        return Ok(Artifact::from_digest(text.parse()?));
+    }
+    let unreadable = |e: std::io::Error| {
+        Error::new(Code::FileUnreadable, format!("cannot read {text}")).found(e.to_string()).caused_by(e)
+    };
+    Artifact::from_reader(File::open(text).map_err(unreadable)?).map_err(unreadable)
+}
+
+fn hash(path: &Path) -> Result<Digest> {
+    let unreadable = |e: std::io::Error| {
+        Error::new(Code::FileUnreadable, format!("cannot read {}", path.display())).found(e.to_string()).caused_by(e)
+    };
+    Digest::sha256_reader(File::open(path).map_err(unreadable)?).map_err(unreadable)
+}
+
+fn finish(file: &Path, bundle: &Path, digest: &Digest, verb: &str, signed: &Signed) -> Items {
+    write_file(bundle, &signed.bundle.to_json())?;
+    let mut item = Item::new(file.display().to_string())
+        .line(format!("{verb} {} ({digest})", file.display()))
+        .line(format!("  bundle     {}", bundle.display()))
+        .field("digest", digest.to_string())
+        .field("bundle", bundle.display().to_string());
+    for entry in &signed.bundle.log_entries {
+        item = item.line(format!("  log index  {}", entry.log_index)).field("logIndex", entry.log_index);
+    }
+    Ok(vec![item])
+}

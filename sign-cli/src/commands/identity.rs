@@ -1,0 +1,87 @@
+//! From the identity options to the policy they mean.
+
+use sign_core::{Claim, Code, Error, Identity, IdentityPolicy, IssuerRule, Pattern, Requirement, Result};
+
+use crate::args::IdentityArgs;
+
+/// The policy that the options spell out.
+///
+/// # Errors
+/// `identity-required` without identity and issuer, `invalid-argument` when they do not pair.
+pub(crate) fn requirement(args: &IdentityArgs) -> Result<Requirement> {
+    let sans = patterns(&args.certificate_identity, &args.certificate_identity_regexp)?;
+    let issuers = issuers(args)?;
+    let claims = claims(args);
+    let required = |found: &str| {
+        Error::new(Code::IdentityRequired, "verification needs to know whose signature to accept")
+            .expected("--certificate-identity (or --repository) and --certificate-oidc-issuer")
+            .found(found)
+            .hint("for example --certificate-identity you@example.com --certificate-oidc-issuer https://accounts.example.com")
+    };
+    if issuers.is_empty() {
+        return Err(required(if sans.is_empty() { "neither identity nor issuer" } else { "no issuer" }));
+    }
+    if sans.is_empty() {
+        if args.repository.is_none() {
+            return Err(required("no identity"));
+        }
+        let identities =
+            issuers.into_iter().map(|issuer| Identity { san: None, issuer, claims: claims.clone() }).collect();
+        return IdentityPolicy::new(identities).map(Requirement::Identities);
+    }
+    let paired: Vec<(Pattern, IssuerRule)> = match (sans.len(), issuers.len()) {
+        (n, m) if n == m => sans.into_iter().zip(issuers).collect(),
+        (_, 1) => sans.into_iter().zip(issuers.into_iter().cycle()).collect(),
+        (n, m) => {
+            return Err(Error::new(Code::InvalidArgument, "identities and issuers do not pair")
+                .expected("as many issuers as identities, or one issuer for all")
+                .found(format!("{n} identities and {m} issuers")));
+        }
+    };
+    let identities = paired
+        .into_iter()
+        .map(|(san, issuer)| Identity { san: Some(san), issuer, claims: claims.clone() })
+        .collect();
+    IdentityPolicy::new(identities).map(Requirement::Identities)
+}
+
+fn patterns(exact: &[String], regexes: &[String]) -> Result<Vec<Pattern>> {
+    let empty = || Error::new(Code::InvalidArgument, "an empty identity or issuer accepts nothing");
+    if exact.iter().chain(regexes).any(|text| text.is_empty()) {
+        return Err(empty());
+    }
+    exact.iter().map(|text| Ok(Pattern::exact(text))).chain(regexes.iter().map(|text| Pattern::regex(text))).collect()
+}
+
+fn issuers(args: &IdentityArgs) -> Result<Vec<IssuerRule>> {
+    if args.certificate_oidc_issuer.iter().any(|issuer| issuer == "none") && args.certificate_oidc_issuer.len() > 1 {
+        return Err(Error::new(Code::InvalidArgument, "`none` cannot stand beside other issuers"));
+    }
+    if args.certificate_oidc_issuer == ["none"] {
+        return Ok(vec![IssuerRule::None]);
+    }
+    let patterns = patterns(&args.certificate_oidc_issuer, &args.certificate_oidc_issuer_regexp)?;
+    Ok(patterns.into_iter().map(IssuerRule::Matches).collect())
+}
+
+/// The claims that narrow every identity. Each is compared exactly.
+fn claims(args: &IdentityArgs) -> Vec<(Claim, Pattern)> {
+    let repository = args.repository.as_deref().map(|repository| {
+        if repository.contains("://") {
+            (Claim::SourceRepositoryUri, Pattern::exact(repository))
+        } else {
+            (Claim::GithubWorkflowRepository, Pattern::exact(repository))
+        }
+    });
+    let exact = |claim, value: &Option<String>| value.as_deref().map(|text| (claim, Pattern::exact(text)));
+    [
+        repository,
+        exact(Claim::GithubWorkflowName, &args.workflow),
+        exact(Claim::GithubWorkflowRef, &args.git_ref),
+        exact(Claim::GithubWorkflowSha, &args.commit),
+        exact(Claim::GithubWorkflowTrigger, &args.trigger),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

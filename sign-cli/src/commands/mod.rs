@@ -1,0 +1,66 @@
+//! One file a command; each returns what there is to say, and `output` says it.
+
+mod attest;
+mod blob;
+mod identity;
+mod inspect;
+mod sandbox;
+mod sign;
+mod signing;
+mod tree;
+mod verify;
+mod views;
+
+use std::future::Future;
+use std::process::ExitCode;
+
+use clap::CommandFactory as _;
+use sign_core::{Code, Error, Result};
+
+use crate::args::{Cli, Command, Sandbox};
+use crate::context::Context;
+use crate::output::Item;
+
+/// Runs one command line to its end.
+pub(crate) fn run(cli: Cli) -> ExitCode {
+    let Cli { global, command } = cli;
+    let context = Context::new(global);
+    let (name, items) = match command {
+        Command::Sign(args) => ("sign", block_on(sign::run(&context, args))),
+        Command::Attest(args) => ("attest", block_on(attest::run(&context, args))),
+        Command::Verify(args) => ("verify", block_on(verify::run(&context, args))),
+        Command::SignBlob(args) => ("sign-blob", block_on(blob::sign(&context, args))),
+        Command::AttestBlob(args) => ("attest-blob", block_on(blob::attest(&context, args))),
+        // Synchronous to the end: no runtime is started for it.
+        Command::VerifyBlob(args) => ("verify-blob", blob::verify(&context, &args)),
+        Command::Tree(args) => ("tree", block_on(tree::run(&context, args))),
+        Command::Inspect(args) => ("inspect", inspect::run(&context, &args)),
+        Command::Sandbox(Sandbox::Demo) => ("sandbox demo", block_on(sandbox::demo(&context))),
+        Command::Sandbox(Sandbox::Up(args)) => match block_on(sandbox::up(&context, args)) {
+            Ok(status) => return status,
+            Err(error) => ("sandbox up", Err(error)),
+        },
+        Command::Sandbox(Sandbox::Run { options, command }) => {
+            match block_on(sandbox::run_command(&context, options, command)) {
+                Ok(status) => return status,
+                Err(error) => ("sandbox run", Err(error)),
+            }
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "signer", &mut std::io::stdout());
+            return ExitCode::SUCCESS;
+        }
+    };
+    context.output.finish(name, items)
+}
+
+fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::new(Code::Internal, "could not start the runtime").caused_by(e))?
+        .block_on(work)
+}
+
+/// Items in one list, for commands that work on several images.
+pub(crate) type Items = Result<Vec<Item>>;

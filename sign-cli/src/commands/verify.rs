@@ -1,0 +1,83 @@
+//! `signer verify`.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use sign_core::image::{Image, ImagePolicy, ImageVerdict, verify_image};
+use sign_core::{Result, TypeSelector};
+
+use super::{Items, identity, views};
+use crate::args::Verify;
+use crate::context::Context;
+use crate::output::Item;
+use crate::progress::Progress;
+
+pub(crate) async fn run(context: &Context, args: Verify) -> Items {
+    let policy = ImagePolicy {
+        requirement: Arc::new(identity::requirement(&args.identity)?),
+        types: args.types.iter().map(|text| TypeSelector::parse(text)).collect::<Result<_>>()?,
+        annotations: args.annotations.into_iter().collect(),
+    };
+    let verifier = Arc::new(context.verifier()?);
+    let _progress = Progress::start(context.output, "verifying");
+    let mut items = Vec::new();
+    for text in &args.images.images {
+        let image = match context.stores(text, &args.images.registry) {
+            Ok((store, attachments)) => Image::resolve(store, text, args.images.all_platforms)
+                .await
+                .map(|image| image.with_attachments(attachments)),
+            Err(error) => Err(error),
+        };
+        match image {
+            Ok(image) => {
+                for subject in image.subjects() {
+                    let verdict = verify_image(&verifier, image.attachments.as_ref(), subject, &policy).await;
+                    items.push(tell(&image, verdict));
+                }
+            }
+            Err(error) => items.push(Item::failed(text, error)),
+        }
+    }
+    Ok(items)
+}
+
+fn tell(image: &Image, verdict: ImageVerdict) -> Item {
+    let name = format!("{}@{}", image.store.name(), verdict.subject.digest);
+    let mut item = Item::new(&image.reference)
+        .field("image", image.store.name())
+        .field("digest", verdict.subject.digest.to_string());
+    if let Some(platform) = &verdict.subject.platform {
+        item = item.field("platform", platform.to_string());
+    }
+    let rejected: Value = verdict
+        .rejected
+        .iter()
+        .map(|r| json!({"referrer": r.referrer.to_string(), "code": r.error.code().as_str(), "message": r.error.to_string()}))
+        .collect();
+    let accepted: Value = verdict
+        .accepted
+        .iter()
+        .map(|a| {
+            let mut fields = views::fields(&a.verified);
+            fields.insert("referrer".into(), a.referrer.to_string().into());
+            Value::from(fields)
+        })
+        .collect();
+    item = item.field("verified", accepted).field("rejected", rejected);
+    if let Err(error) = verdict.result {
+        item.error = Some(error);
+        return item;
+    }
+    let platform = verdict.subject.platform.as_ref().map(|p| format!(" ({p})")).unwrap_or_default();
+    item = item.line(format!("verified {name}{platform}"));
+    for (index, attachment) in verdict.accepted.iter().enumerate() {
+        if index > 0 {
+            item = item.line("  and");
+        }
+        item.lines.extend(views::lines(&attachment.verified));
+    }
+    if !verdict.rejected.is_empty() {
+        item = item.line(format!("  not accepted: {} other candidates", verdict.rejected.len()));
+    }
+    item
+}

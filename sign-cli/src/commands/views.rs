@@ -1,0 +1,92 @@
+//! How a verified bundle is told, in words and in JSON.
+
+use serde_json::{Map, Value, json};
+use sign_core::{Certificate, TimeSource, VerifiedBundle, VerifiedSigner};
+
+use crate::output::Item;
+
+/// Adds who signed, what, when and where it is logged.
+pub(crate) fn tell_verified(mut item: Item, verified: &VerifiedBundle) -> Item {
+    item.lines.extend(lines(verified));
+    for (name, value) in fields(verified) {
+        item.fields.insert(name, value);
+    }
+    item
+}
+
+/// The lines under a verdict.
+pub(crate) fn lines(verified: &VerifiedBundle) -> Vec<String> {
+    let mut lines = Vec::new();
+    match verified.signer() {
+        VerifiedSigner::Certificate(certificate) => {
+            lines.push(format!("  signer     {}", certificate.san()));
+            lines.push(format!("  issuer     {}", certificate.issuer().unwrap_or("none")));
+        }
+        VerifiedSigner::Key => lines.push("  signer     the given key".into()),
+    }
+    if let Some(statement) = verified.statement() {
+        lines.push(format!("  type       {}", statement.predicate_type()));
+    }
+    for time in verified.times() {
+        lines.push(format!("  signed at  {} ({})", time.time, source(&time.source)));
+    }
+    for entry in verified.log_entries() {
+        lines.push(format!("  logged     {} at index {}", entry.log, entry.log_index));
+    }
+    lines
+}
+
+/// The same for machines.
+pub(crate) fn fields(verified: &VerifiedBundle) -> Map<String, Value> {
+    let mut fields = Map::new();
+    if let VerifiedSigner::Certificate(certificate) = verified.signer() {
+        fields.insert("identity".into(), certificate.san().to_string().into());
+        fields.insert("issuer".into(), certificate.issuer().into());
+        fields.insert("claims".into(), claims(certificate));
+    }
+    if let Some(statement) = verified.statement() {
+        fields.insert("predicateType".into(), statement.predicate_type().into());
+        fields.insert("predicateSize".into(), statement.predicate().len().into());
+        fields.insert("subjects".into(), subjects(statement));
+    }
+    let times = verified.times().iter();
+    fields.insert(
+        "times".into(),
+        times.map(|t| json!({"time": t.time.to_string(), "source": source(&t.source)})).collect(),
+    );
+    let entries = verified.log_entries().iter();
+    fields.insert(
+        "logEntries".into(),
+        entries
+            .map(|e| json!({"log": e.log, "logIndex": e.log_index, "integratedTime": e.integrated_time.map(|t| t.to_string())}))
+            .collect(),
+    );
+    let checks = verified.checks().iter();
+    fields.insert(
+        "checks".into(),
+        checks.map(|check| json!({"check": check.name, "outcome": "passed", "evidence": check.evidence})).collect(),
+    );
+    fields
+}
+
+/// All Fulcio claims of a certificate, by name.
+pub(crate) fn claims(certificate: &Certificate) -> Value {
+    certificate.claims().map(|(claim, value)| (claim.as_str().to_owned(), Value::from(value))).collect::<Map<_, _>>().into()
+}
+
+/// The subjects of a statement.
+pub(crate) fn subjects(statement: &sign_core::Statement) -> Value {
+    statement
+        .subjects()
+        .iter()
+        .map(|subject| json!({"name": subject.name, "digest": subject.digests, "annotations": subject.annotations}))
+        .collect()
+}
+
+fn source(source: &TimeSource) -> String {
+    match source {
+        TimeSource::Tsa { uri } => format!("timestamp authority {uri}"),
+        TimeSource::Log { url } => format!("log {url}"),
+        _ => "another source".into(),
+    }
+}

@@ -1,0 +1,57 @@
+//! The form for people.
+
+use std::io::{self, Write as _};
+
+use sign_core::Error;
+
+use super::{Item, plain};
+
+/// Prints results to stdout and failures to stderr.
+pub(super) fn print(items: &[Item], error: Option<&Error>) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    for item in items {
+        for line in &item.lines {
+            writeln!(out, "{}", plain(line))?;
+        }
+    }
+    out.flush()?;
+    let mut err = io::stderr().lock();
+    for item in items {
+        if let Some(error) = &item.error {
+            describe(&mut err, &item.name, error)?;
+        }
+    }
+    if let Some(error) = error {
+        describe(&mut err, "", error)?;
+    }
+    Ok(())
+}
+
+fn describe(out: &mut impl io::Write, name: &str, error: &Error) -> io::Result<()> {
+    let place = if name.is_empty() { String::new() } else { format!("{}: ", plain(name)) };
+    writeln!(out, "error: {place}{} [{}]", plain(error.message()), error.code())?;
+    if let Some(expected) = error.expected_value() {
+        writeln!(out, "  expected: {}", plain(expected))?;
+    }
+    if let Some(found) = error.found_value() {
+        writeln!(out, "  found:    {}", plain(found))?;
+    }
+    for other in error.others() {
+        writeln!(out, "  also:     {}", plain(&other.to_string()))?;
+    }
+    if let Some(hint) = error.hint_text() {
+        writeln!(out, "  hint:     {}", plain(hint))?;
+    }
+    Ok(())
+}
+
+/// A note on stderr. That nobody reads it is no reason to stop.
+pub(super) fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{}", plain(text));
+}
+
+/// A line on stdout, at once.
+pub(super) fn now(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "{}", plain(text)).and_then(|()| out.flush());
+}

@@ -1,0 +1,141 @@
+//! The one door to the terminal: results to stdout, everything else to stderr, all of it escaped.
+
+mod escape;
+mod human;
+mod json;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use serde_json::{Map, Value};
+use sign_core::{Error, Outcome};
+
+use crate::args::Format;
+
+pub(crate) use escape::plain;
+
+/// What a command has to say about one image or file.
+#[derive(Debug, Default)]
+pub(crate) struct Item {
+    /// The image or file, as given.
+    pub(crate) name: String,
+    /// For people; one entry a line.
+    pub(crate) lines: Vec<String>,
+    /// For machines.
+    pub(crate) fields: Map<String, Value>,
+    /// Why it is not accepted or done.
+    pub(crate) error: Option<Error>,
+}
+
+impl Item {
+    pub(crate) fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+
+    pub(crate) fn failed(name: impl Into<String>, error: Error) -> Self {
+        Self { name: name.into(), error: Some(error), ..Self::default() }
+    }
+
+    pub(crate) fn line(mut self, line: impl Into<String>) -> Self {
+        self.lines.push(line.into());
+        self
+    }
+
+    pub(crate) fn field(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.fields.insert(name.into(), value.into());
+        self
+    }
+}
+
+/// How and where to print.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    format: Format,
+}
+
+impl Output {
+    pub(crate) fn new(format: Format) -> Self {
+        Self { format }
+    }
+
+    /// The format that was asked for by a command line that could not be parsed.
+    pub(crate) fn from_raw_arguments(arguments: &[OsString]) -> Self {
+        let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
+        let asked = words.windows(2).any(|pair| matches!(pair[0].as_ref(), "-o" | "--output") && pair[1] == "json")
+            || words.iter().any(|word| matches!(word.as_ref(), "--output=json" | "-ojson" | "-o=json"))
+            || std::env::var("SIGNER_OUTPUT").is_ok_and(|value| value == "json");
+        Self::new(if asked { Format::Json } else { Format::Human })
+    }
+
+    pub(crate) fn is_json(self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// Prints the whole answer and returns the exit status it stands for.
+    pub(crate) fn finish(self, command: &str, items: Result<Vec<Item>, Error>) -> ExitCode {
+        let (items, error) = match items {
+            Ok(items) => (items, None),
+            Err(error) => (Vec::new(), Some(error)),
+        };
+        let worst = error.as_ref().or_else(|| worst(&items));
+        let outcome = worst.map_or(Outcome::Accepted, Error::outcome);
+        let printed = match self.format {
+            Format::Human => human::print(&items, error.as_ref()),
+            Format::Json => json::print(command, outcome, worst, &items),
+        };
+        match printed {
+            Ok(()) => ExitCode::from(outcome.exit_status()),
+            // A verdict that nobody could read is not a verdict.
+            Err(_) => ExitCode::from(Outcome::Unknown.exit_status()),
+        }
+    }
+
+    /// A command line that makes no sense.
+    pub(crate) fn usage_error(self, error: &clap::Error) -> ExitCode {
+        if self.is_json() {
+            let text = error.render().to_string();
+            let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            let error = Error::new(sign_core::Code::InvalidArgument, message).hint("signer --help");
+            return self.finish("", Err(error));
+        }
+        let _ = error.print();
+        ExitCode::from(Outcome::Usage.exit_status())
+    }
+
+    /// A note for people on stderr, while the work goes on.
+    pub(crate) fn note(self, text: &str) {
+        human::note(text);
+    }
+
+    /// A line of the result that cannot wait until the end.
+    pub(crate) fn now(self, text: &str) {
+        human::now(text);
+    }
+}
+
+/// The failure that decides for several: 1 beats 3, which beats 2.
+fn worst(items: &[Item]) -> Option<&Error> {
+    let rank = |error: &&Error| match error.outcome() {
+        Outcome::Rejected => 3,
+        Outcome::Unknown => 2,
+        _ => 1,
+    };
+    // The first of equals leads, as the reader will meet it first.
+    items.iter().filter_map(|item| item.error.as_ref()).rev().max_by_key(rank)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sign_core::Code;
+
+    #[test]
+    fn a_rejection_beats_not_knowing_which_beats_nonsense() {
+        let item = |code| Item::failed("x", Error::new(code, "m"));
+        let items = [item(Code::SubjectNotFound), item(Code::ServiceUnavailable), item(Code::NoSignatures)];
+        assert_eq!(worst(&items).map(Error::code), Some(Code::NoSignatures));
+        assert_eq!(worst(&items[..2]).map(Error::code), Some(Code::ServiceUnavailable));
+        assert_eq!(worst(&items[..1]).map(Error::code), Some(Code::SubjectNotFound));
+        assert!(worst(&[Item::new("fine")]).is_none());
+    }
+}

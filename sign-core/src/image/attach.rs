@@ -1,0 +1,93 @@
+//! From statements to referrers: sign everything first, and only then attach.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::Timestamp;
+
+use super::Image;
+use crate::bundle::BUNDLE_V0_3;
+use crate::error::Result;
+use crate::oci::{Attachment, Descriptor};
+use crate::sign::Session;
+use crate::statement::Statement;
+
+/// Most statements that are signed, or attached, at once: enough to hide latency, and few enough
+/// not to be throttled by a log.
+const CONCURRENCY: usize = 8;
+
+/// One statement to sign and attach.
+#[derive(Debug)]
+pub struct Work {
+    /// The image it belongs to.
+    pub image: Image,
+    /// Which of the image's manifests it is about.
+    pub subject: Descriptor,
+    /// What is said.
+    pub statement: Statement,
+}
+
+/// A signed statement, ready to be attached.
+#[derive(Debug)]
+pub struct Attached {
+    /// The image it belongs to.
+    pub image: Image,
+    /// Which of the image's manifests it is about.
+    pub subject: Descriptor,
+    /// The `predicateType`.
+    pub predicate_type: String,
+    /// The bundle, as JSON.
+    pub bundle: Bytes,
+    /// Index of the entry in the (first) log.
+    pub log_index: Option<u64>,
+    /// The referrer, once attached.
+    pub referrer: Option<Descriptor>,
+}
+
+/// Signs every statement with one session. Nothing is attached; the first failure ends it.
+///
+/// # Errors
+/// Whatever signing brings.
+pub async fn sign_all(session: &Session, work: Vec<Work>) -> Result<Vec<Attached>> {
+    stream::iter(work)
+        .map(|item| async move {
+            let predicate_type = item.statement.predicate_type().to_owned();
+            let signed = session.sign_statement(item.statement).await?;
+            let log_index = signed.bundle.log_entries.first().map(|entry| entry.log_index);
+            // A large payload is held once from here on, as the text that is uploaded.
+            let bundle = Bytes::from(signed.bundle.to_json());
+            let (image, subject) = (item.image, item.subject);
+            Ok(Attached { image, subject, predicate_type, bundle, log_index, referrer: None })
+        })
+        .buffered(CONCURRENCY)
+        .try_collect()
+        .await
+}
+
+/// Attaches every signed statement that is not attached yet; each item says how it went.
+pub async fn attach(items: &mut [Attached], created: Timestamp) -> Vec<Result<()>> {
+    let results: Vec<_> = stream::iter(items.iter().map(|item| attach_one(item, created)))
+        .buffered(CONCURRENCY)
+        .collect()
+        .await;
+    items
+        .iter_mut()
+        .zip(results)
+        .map(|(item, result)| result.map(|referrer| item.referrer = Some(referrer)))
+        .collect()
+}
+
+async fn attach_one(item: &Attached, created: Timestamp) -> Result<Descriptor> {
+    if let Some(referrer) = &item.referrer {
+        return Ok(referrer.clone());
+    }
+    let annotations = BTreeMap::from([
+        ("dev.sigstore.bundle.content".to_owned(), "dsse-envelope".to_owned()),
+        ("dev.sigstore.bundle.predicateType".to_owned(), item.predicate_type.clone()),
+        ("org.opencontainers.image.created".to_owned(), created.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+    ]);
+    let attachment =
+        Attachment { artifact_type: BUNDLE_V0_3.into(), content: item.bundle.clone(), annotations };
+    item.image.attachments.attach(&item.subject, &attachment).await
+}
