@@ -1,0 +1,106 @@
+//! Services that misbehave: the right code, the right exit status, and nothing attached.
+
+use sign_sandbox::{Fault, RekorVersion};
+
+use crate::support::{CYCLONEDX, Fixture};
+
+/// Which fault of a signing service is seen as what.
+const SIGNING: &[(Fault, i32, &str)] = &[
+    (Fault::FulcioOtherKey, 1, "service-contradiction"),
+    (Fault::FulcioOtherIdentity, 1, "service-contradiction"),
+    (Fault::FulcioOtherIssuer, 1, "service-contradiction"),
+    (Fault::FulcioNoSct, 1, "sct-invalid"),
+    (Fault::FulcioBadSct, 1, "sct-invalid"),
+    (Fault::FulcioOtherChain, 1, "certificate-untrusted"),
+    (Fault::FulcioDown, 3, "service-unavailable"),
+    (Fault::RekorOtherHash, 1, "service-contradiction"),
+    (Fault::RekorBadProof, 1, "inclusion-proof-invalid"),
+    (Fault::RekorBadCheckpoint, 1, "checkpoint-invalid"),
+    (Fault::RekorDown, 3, "service-unavailable"),
+    (Fault::TsaOtherImprint, 1, "service-contradiction"),
+    (Fault::TsaOtherNonce, 1, "service-contradiction"),
+    (Fault::TsaFuture, 3, "time-in-future"),
+    (Fault::TsaDown, 3, "service-unavailable"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_attached_when_a_signing_service_misbehaves() {
+    for rekor in [RekorVersion::V1, RekorVersion::V2] {
+        let f = Fixture::start(rekor).await;
+        let image = f.image("team/app");
+        let sbom = f.file("sbom.json", CYCLONEDX);
+        let only_v1 = [(Fault::RekorBadSet, 1, "set-invalid")];
+        let more = if rekor == RekorVersion::V1 { &only_v1[..] } else { &[] };
+        for &(fault, status, code) in SIGNING.iter().chain(more) {
+            f.sandbox.faults().clear();
+            f.sandbox.faults().set(fault);
+            let short = ["--timeout", "3"];
+            for command in [vec!["sign", &image], vec!["attest", &image, "--predicate", &sbom]] {
+                let run = f.signer(&[&command[..], &short].concat()).await;
+                assert!(
+                    run.status == status && run.stderr.contains(&format!("[{code}]")),
+                    "{fault:?} with {rekor:?}: expected {status} {code}, found {}: {}",
+                    run.status,
+                    run.stderr
+                );
+            }
+            f.sandbox.faults().clear();
+            let tree = f.signer(&["tree", &image]).await.expect(0);
+            assert!(tree.stdout.contains("nothing attached"), "{fault:?}: {}", tree.stdout);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_cannot_be_read_is_not_an_unsigned_image() {
+    let f = Fixture::start(RekorVersion::V2).await;
+    let image = f.image("team/app");
+    f.signer(&["sign", &image]).await.expect(0);
+    let verify = f.accepted(&["verify", &image, "--timeout", "2"]);
+    for (fault, status, code) in [
+        (Fault::Registry401, 3, "credentials-refused"),
+        (Fault::Registry404, 2, "subject-not-found"),
+        (Fault::Registry429, 3, "service-unavailable"),
+        (Fault::Registry500, 3, "service-unavailable"),
+        (Fault::RegistryCut, 3, "service-unavailable"),
+        (Fault::RegistryHang, 3, "service-unavailable"),
+        (Fault::RegistryTamper, 1, "content-mismatch"),
+    ] {
+        f.sandbox.faults().clear();
+        f.sandbox.faults().set(fault);
+        let run = f.signer(&verify).await;
+        assert!(
+            run.status == status && run.stderr.contains(&format!("[{code}]")),
+            "{fault:?}: expected {status} {code}, found {}: {}",
+            run.status,
+            run.stderr
+        );
+    }
+    f.sandbox.faults().clear();
+    f.signer(&verify).await.expect(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_takes_nothing_fails_the_command() {
+    let f = Fixture::start(RekorVersion::V2).await;
+    let image = f.image("team/app");
+    f.sandbox.faults().set(Fault::RegistryReadOnly);
+    let run = f.signer(&["sign", &image, "--timeout", "3"]).await;
+    assert_eq!(run.status, 3, "{}", run.stderr);
+    assert!(run.stdout.is_empty(), "{}", run.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_that_moves_leaves_the_printed_digest_signed() {
+    let f = Fixture::start(RekorVersion::V2).await;
+    let image = f.image("team/app");
+    f.sandbox.faults().set(Fault::RegistryMoveTag);
+    let signed = f.signer(&["sign", &image, "-o", "json"]).await.expect(0).json();
+    f.sandbox.faults().clear();
+    let digest = signed["results"][0]["digest"].as_str().unwrap();
+    let (name, _) = image.rsplit_once(':').unwrap();
+    let by_digest = format!("{name}@{digest}");
+    f.signer(&f.accepted(&["verify", &by_digest])).await.expect(0);
+    // The tag points at something else by now, and that is not signed.
+    f.signer(&f.accepted(&["verify", &image])).await.fails(1, "no-signatures");
+}

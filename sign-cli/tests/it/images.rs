@@ -1,0 +1,125 @@
+//! Images: in a registry with and without the referrers API, and in layouts.
+
+use std::path::Path;
+
+use sign_sandbox::{RegistryAuth, RegistryOptions, RekorVersion, image};
+
+use crate::support::{CYCLONEDX, EMAIL, Fixture, PROVENANCE};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_is_signed_attested_and_verified() {
+    for (rekor, referrers_api) in [(RekorVersion::V1, true), (RekorVersion::V2, true), (RekorVersion::V2, false)] {
+        let f = Fixture::with_registry(rekor, RegistryOptions { referrers_api, ..Default::default() }).await;
+        let image = f.image("team/app");
+        let verify = f.accepted(&["verify", &image]);
+        f.signer(&verify).await.fails(1, "no-signatures");
+
+        let (sbom, provenance) = (f.file("sbom.json", CYCLONEDX), f.file("provenance.json", PROVENANCE));
+        f.signer(&["attest", &image, "--predicate", &sbom, "--predicate", &provenance]).await.expect(0);
+        // An attestation never passes for a signature.
+        f.signer(&verify).await.fails(1, "predicate-type-mismatch");
+
+        let signed = f.signer(&["sign", &image, "-a", "build=7", "-o", "json"]).await.expect(0).json();
+        assert_eq!(signed["results"].as_array().map(Vec::len), Some(1));
+        f.signer(&verify).await.expect(0);
+        f.signer(&f.accepted(&["verify", &image, "-a", "build=7"])).await.expect(0);
+        f.signer(&f.accepted(&["verify", &image, "-a", "build=8"])).await.fails(1, "claim-mismatch");
+
+        let both = f.accepted(&["verify", &image, "--type", "cyclonedx", "--type", "slsaprovenance1", "-o", "json"]);
+        let verdict = f.signer(&both).await.expect(0).json();
+        assert_eq!(verdict["results"][0]["verified"].as_array().map(Vec::len), Some(2), "{verdict}");
+        let missing = f.accepted(&["verify", &image, "--type", "cyclonedx", "--type", "spdx"]);
+        f.signer(&missing).await.fails(1, "predicate-type-mismatch");
+        let mallory = ["verify", &image, "--certificate-identity", "m@example.com", "--certificate-oidc-issuer", f.issuer()];
+        f.signer(&mallory).await.fails(1, "identity-mismatch");
+
+        let tree = f.signer(&["tree", &image]).await.expect(0);
+        for uri in ["https://cyclonedx.org/bom", "https://slsa.dev/provenance/v1", "https://sigstore.dev/cosign/sign/v1"] {
+            assert!(tree.stdout.contains(uri), "{uri} is missing in {}", tree.stdout);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_images_share_one_certificate() {
+    let f = Fixture::start(RekorVersion::V2).await;
+    let (one, two) = (f.image("one"), f.image("two"));
+    let bundle = f.path("out.json").display().to_string();
+    f.signer(&["sign", &one, &two, "--bundle", &bundle]).await.expect(0);
+    let certificate = |name: &str| {
+        let bundle: serde_json::Value = serde_json::from_slice(&std::fs::read(f.path(name)).unwrap()).unwrap();
+        bundle["verificationMaterial"]["certificate"]["rawBytes"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(certificate("out.1.json"), certificate("out.2.json"));
+    f.signer(&f.accepted(&["verify", &one, &two])).await.expect(0);
+    // 1 beats 3 beats 0: a good image beside an unsigned one is a rejection.
+    let unsigned = f.image("three");
+    assert_eq!(f.signer(&f.accepted(&["verify", &one, &unsigned])).await.status, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_platform_of_an_index_is_signed() {
+    let f = Fixture::start(RekorVersion::V2).await;
+    let content = f.file("content", "hello");
+    let layout = f.path("layout");
+    image::write_multi_platform_layout(&layout, Path::new(&content), "1").unwrap();
+    let image = format!("oci-layout:{}:1", layout.display());
+    let signed = f.signer(&["sign", &image, "--all-platforms", "-o", "json"]).await.expect(0).json();
+    assert_eq!(signed["results"].as_array().map(Vec::len), Some(3), "index and two platforms: {signed}");
+    let verdict = f.signer(&f.accepted(&["verify", &image, "--all-platforms", "-o", "json"])).await.expect(0).json();
+    let platforms: Vec<_> =
+        verdict["results"].as_array().unwrap().iter().filter_map(|r| r["platform"].as_str()).collect();
+    assert_eq!(platforms, ["linux/amd64", "linux/arm64"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_are_found_used_and_asked_for() {
+    for auth in [
+        RegistryAuth::Basic { username: "u".into(), password: "p4ss".into() },
+        RegistryAuth::Token { username: "u".into(), password: "p4ss".into() },
+    ] {
+        let f = Fixture::with_registry(RekorVersion::V2, RegistryOptions { auth, ..Default::default() }).await;
+        let image = f.image("team/app");
+        let refused = f.signer(&["sign", &image]).await.fails(3, "credentials-refused");
+        assert!(!refused.stderr.contains("p4ss"));
+        let good = [("SIGNER_REGISTRY_USERNAME", "u"), ("SIGNER_REGISTRY_PASSWORD", "p4ss")];
+        f.signer_with(&["sign", &image], &good).await.expect(0);
+        f.signer_with(&f.accepted(&["verify", &image]), &good).await.expect(0);
+        let bad = [("SIGNER_REGISTRY_USERNAME", "u"), ("SIGNER_REGISTRY_PASSWORD", "wr0ng")];
+        let refused = f.signer_with(&["sign", &image], &bad).await.fails(3, "credentials-refused");
+        assert!(!refused.stderr.contains("wr0ng"));
+        // base64 of "u:p4ss", as `docker login` writes it
+        let registry = &f.sandbox.urls().registry;
+        std::fs::create_dir_all(f.path(".docker")).unwrap();
+        f.file(".docker/config.json", format!(r#"{{"auths":{{"{registry}":{{"auth":"dTpwNHNz"}}}}}}"#));
+        f.signer(&f.accepted(&["verify", &image])).await.expect(0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attachments_can_live_in_another_repository() {
+    let f = Fixture::start(RekorVersion::V2).await;
+    let image = f.image("team/app");
+    let elsewhere = format!("{}/signatures", f.sandbox.urls().registry);
+    f.signer(&["sign", &image, "--attachment-repository", &elsewhere]).await.expect(0);
+    f.signer(&f.accepted(&["verify", &image])).await.fails(1, "no-signatures");
+    f.signer(&f.accepted(&["verify", &image, "--attachment-repository", &elsewhere])).await.expect(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_of_the_callers_own_must_name_the_image() {
+    let f = Fixture::start(RekorVersion::V2).await;
+    let image = f.image("team/app");
+    let tree = f.signer(&["tree", &image, "-o", "json"]).await.expect(0).json();
+    let digest = tree["results"][0]["digest"].as_str().unwrap().trim_start_matches("sha256:").to_owned();
+    let statement = |hex: &str| {
+        format!(
+            r#"{{"_type":"https://in-toto.io/Statement/v1","subject":[{{"digest":{{"sha256":"{hex}"}}}}],"predicateType":"https://example.com/p","predicate":{{"by":"{EMAIL}"}}}}"#
+        )
+    };
+    let good = f.file("good.json", statement(&digest));
+    f.signer(&["attest", &image, "--statement", &good]).await.expect(0);
+    f.signer(&f.accepted(&["verify", &image, "--type", "https://example.com/p"])).await.expect(0);
+    let bad = f.file("bad.json", statement(&"0".repeat(64)));
+    f.signer(&["attest", &image, "--statement", &bad]).await.fails(2, "subject-missing");
+}
