@@ -125,3 +125,6 @@ async fn chain(State(tsa): State<Arc<Tsa>>) -> Response {
 fn refuse(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({"code": status.as_u16(), "message": message}))).into_response()
 }
+
+#[cfg(test)]
+mod tests;
