@@ -6,7 +6,7 @@ use const_oid::db::rfc5912::{ECDSA_WITH_SHA_384, ID_KP_CODE_SIGNING, ID_KP_TIME_
 use const_oid::{AssociatedOid, ObjectIdentifier};
 use der::asn1::{BitString, GeneralizedTime, OctetString, UtcTime};
 use der::pem::LineEnding;
-use der::{Decode, Encode};
+use der::Encode;
 use jiff::{SignedDuration, Timestamp};
 use p384::ecdsa::signature::Signer as _;
 use p384::ecdsa::{DerSignature, SigningKey};
@@ -219,13 +219,8 @@ pub(crate) fn serial_bytes() -> [u8; 20] {
 
 /// `der` as a PEM certificate.
 pub(crate) fn certificate_pem(der: &[u8]) -> Result<String, BoxError> {
-    // PEM's own error type carries no `Error` for every feature set, hence the text.
+    // The PEM error type is no `std::error::Error`.
     der::pem::encode_string("CERTIFICATE", LineEnding::LF, der).map_err(|error| error.to_string().into())
-}
-
-/// The public key in `der`, re-encoded so that it is in the one DER form.
-pub(crate) fn spki_from_der(der: &[u8]) -> Result<SubjectPublicKeyInfoOwned, BoxError> {
-    Ok(SubjectPublicKeyInfoOwned::from_der(der)?)
 }
 
 fn sign(key: &SigningKey, tbs: TbsCertificate) -> Result<Certificate, BoxError> {

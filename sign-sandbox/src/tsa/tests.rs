@@ -58,7 +58,7 @@ impl Service {
         let signer = &data.signer_infos.0.as_slice()[0];
         let attributes = signer.signed_attrs.as_ref().unwrap();
         let digest = attributes.iter().find(|one| one.oid.to_string() == "1.2.840.113549.1.9.4").unwrap();
-        assert_eq!(digest.values.as_slice()[0].value(), Sha384::digest(&info).as_slice());
+        assert_eq!(digest.values.as_slice()[0].value(), &Sha384::digest(&info)[..]);
         let leaf = Certificate::from_der(&self.chain[0]).unwrap().tbs_certificate;
         let key = leaf.subject_public_key_info.to_der().unwrap();
         let signature = Signature::from_der(signer.signature.as_bytes()).unwrap();
