@@ -1,12 +1,20 @@
 //! The certificate transparency log: RFC 6962 version 1, signed certificate timestamps over precertificates.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{DerSignature, SigningKey};
 use p256::pkcs8::EncodePublicKey as _;
 use rand_core::OsRng;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::pki::BoxError;
@@ -15,6 +23,8 @@ use crate::pki::BoxError;
 const V1: u8 = 0;
 /// RFC 6962 section 3.2: `SignatureType.certificate_timestamp`.
 const CERTIFICATE_TIMESTAMP: u8 = 0;
+/// RFC 6962 section 3.5: `SignatureType.tree_hash`.
+const TREE_HASH: u8 = 1;
 /// RFC 6962 section 3.1: `LogEntryType.precert_entry`.
 const PRECERT_ENTRY: u16 = 1;
 /// RFC 6962 section 3.4: `MerkleLeafType.timestamped_entry`.
@@ -23,13 +33,24 @@ const TIMESTAMPED_ENTRY: u8 = 0;
 const SHA256_ECDSA: [u8; 2] = [4, 3];
 /// RFC 6962 section 2.1: what a leaf's hash starts with.
 const LEAF_PREFIX: u8 = 0;
+/// RFC 6962 section 2.1: what an inner node's hash starts with.
+const NODE_PREFIX: u8 = 1;
+/// No request to the log has a body.
+const MAX_BODY: usize = 1024;
 
 /// The log: a P-256 key and the hashes of what it was given.
 pub(crate) struct CtLog {
     key: SigningKey,
     public_key: Vec<u8>,
     id: [u8; 32],
-    leaves: Mutex<Vec<[u8; 32]>>,
+    tree: Mutex<Tree>,
+}
+
+/// The leaves' hashes, and when the last one came, in milliseconds.
+#[derive(Default)]
+struct Tree {
+    leaves: Vec<[u8; 32]>,
+    updated: u64,
 }
 
 impl CtLog {
@@ -38,7 +59,7 @@ impl CtLog {
         let key = SigningKey::random(&mut OsRng);
         let public_key = key.verifying_key().to_public_key_der()?.into_vec();
         let id = Sha256::digest(&public_key).into();
-        Ok(Self { key, public_key, id, leaves: Mutex::new(Vec::new()) })
+        Ok(Self { key, public_key, id, tree: Mutex::default() })
     }
 
     /// The public key, DER SPKI.
@@ -53,7 +74,23 @@ impl CtLog {
 
     /// How many precertificates were logged.
     pub(crate) fn size(&self) -> usize {
-        self.leaves.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.tree().leaves.len()
+    }
+
+    /// The log's own word on its tree: RFC 6962 section 4.3. The precertificates come from Fulcio alone.
+    pub(crate) fn router(self: Arc<Self>) -> Router {
+        Router::new()
+            .route("/ct/v1/get-sth", get(tree_head))
+            .fallback(async || refuse(StatusCode::NOT_FOUND, "no such endpoint"))
+            .method_not_allowed_fallback(async || {
+                refuse(StatusCode::METHOD_NOT_ALLOWED, "no such method on this endpoint")
+            })
+            .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
+            .with_state(self)
+    }
+
+    fn tree(&self) -> MutexGuard<'_, Tree> {
+        self.tree.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Logs the precertificate whose TBS, without poison and SCT list, is `tbs`; answers the SCT.
@@ -63,22 +100,69 @@ impl CtLog {
         issuer_key_hash: [u8; 32],
         now: Timestamp,
     ) -> Result<Vec<u8>, BoxError> {
-        let timestamp = u64::try_from(now.as_millisecond())?.to_be_bytes();
+        let now = u64::try_from(now.as_millisecond())?;
+        let timestamp = now.to_be_bytes();
         let entry = entry(tbs, issuer_key_hash, timestamp)?;
         let mut signed = vec![V1, CERTIFICATE_TIMESTAMP];
         signed.extend_from_slice(&entry);
         let signature: DerSignature = self.key.sign(&signed);
 
         let leaf = Sha256::new().chain_update([LEAF_PREFIX, V1, TIMESTAMPED_ENTRY]).chain_update(&entry);
-        self.leaves.lock().unwrap_or_else(PoisonError::into_inner).push(leaf.finalize().into());
+        let mut tree = self.tree();
+        tree.leaves.push(leaf.finalize().into());
+        tree.updated = tree.updated.max(now);
+        drop(tree);
 
         let mut sct = vec![V1];
         sct.extend_from_slice(&self.id);
         sct.extend_from_slice(&timestamp);
         sct.extend_from_slice(&[0, 0]); // no extensions
-        sct.extend_from_slice(&SHA256_ECDSA);
-        push_vector(&mut sct, signature.as_bytes())?;
+        push_signature(&mut sct, &signature)?;
         Ok(sct)
+    }
+
+    /// RFC 6962 section 3.5: the signed tree head.
+    fn tree_head(&self) -> Result<Value, BoxError> {
+        let tree = self.tree();
+        let size = u64::try_from(tree.leaves.len())?;
+        let root = root(&tree.leaves);
+        let mut signed = vec![V1, TREE_HASH];
+        signed.extend_from_slice(&tree.updated.to_be_bytes());
+        signed.extend_from_slice(&size.to_be_bytes());
+        signed.extend_from_slice(&root);
+        let mut signature = Vec::new();
+        push_signature(&mut signature, &self.key.sign(&signed))?;
+        Ok(json!({
+            "tree_size": size,
+            "timestamp": tree.updated,
+            "sha256_root_hash": BASE64_STANDARD.encode(root),
+            "tree_head_signature": BASE64_STANDARD.encode(signature),
+        }))
+    }
+}
+
+async fn tree_head(State(log): State<Arc<CtLog>>) -> Response {
+    match log.tree_head() {
+        Ok(head) => Json(head).into_response(),
+        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+fn refuse(status: StatusCode, message: &str) -> Response {
+    (status, Json(json!({"error_message": message}))).into_response()
+}
+
+/// RFC 6962 section 2.1: the Merkle tree hash.
+fn root(leaves: &[[u8; 32]]) -> [u8; 32] {
+    match leaves {
+        [] => Sha256::digest([]).into(),
+        [leaf] => *leaf,
+        _ => {
+            // The largest power of two below the number of leaves.
+            let (left, right) = leaves.split_at(leaves.len().next_power_of_two() / 2);
+            let node = Sha256::new().chain_update([NODE_PREFIX]).chain_update(root(left));
+            node.chain_update(root(right)).finalize().into()
+        }
     }
 }
 
@@ -102,6 +186,12 @@ fn entry(tbs: &[u8], issuer_key_hash: [u8; 32], timestamp: [u8; 8]) -> Result<Ve
     entry.extend_from_slice(tbs);
     entry.extend_from_slice(&[0, 0]); // no extensions
     Ok(entry)
+}
+
+/// RFC 5246 section 4.7: the `digitally-signed` struct.
+fn push_signature(to: &mut Vec<u8>, signature: &DerSignature) -> Result<(), BoxError> {
+    to.extend_from_slice(&SHA256_ECDSA);
+    push_vector(to, signature.as_bytes())
 }
 
 /// RFC 5246 section 4.3: a vector with a length of two bytes.
@@ -146,5 +236,33 @@ mod tests {
     fn a_list_has_two_lengths() {
         assert_eq!(list(b"abc").unwrap(), b"\0\x05\0\x03abc");
         assert!(list(&vec![0; 65_534]).is_err());
+    }
+
+    #[tokio::test]
+    async fn the_tree_head_is_signed() {
+        let log = Arc::new(CtLog::new().unwrap());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/ct/v1/", listener.local_addr().unwrap());
+        tokio::spawn(axum::serve(listener, log.clone().router()).into_future());
+        for tbs in [b"a", b"b", b"c"] {
+            log.add(tbs, [7; 32], Timestamp::from_millisecond(1_700_000_000_123).unwrap()).unwrap();
+        }
+        let text = reqwest::get(format!("{url}get-sth")).await.unwrap().text().await.unwrap();
+        let head: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&head["tree_size"], &head["timestamp"]), (&json!(3), &json!(1_700_000_000_123_u64)));
+
+        let leaf = |tbs: &[u8]| {
+            let head = [&[0, 0, 0][..], &1_700_000_000_123_u64.to_be_bytes(), &[0, 1], &[7; 32], &[0, 0, 1]];
+            Sha256::digest([&head.concat(), tbs, &[0, 0]].concat())
+        };
+        let left = Sha256::digest([&[1][..], &leaf(b"a"), &leaf(b"b")].concat());
+        let root = Sha256::digest([&[1][..], &left, &leaf(b"c")].concat());
+        let decode = |name: &str| BASE64_STANDARD.decode(head[name].as_str().unwrap()).unwrap();
+        assert_eq!(decode("sha256_root_hash"), root.to_vec());
+        let signed =
+            [&[0, 1][..], &1_700_000_000_123_u64.to_be_bytes(), &3_u64.to_be_bytes(), &root].concat();
+        let key = VerifyingKey::from_public_key_der(&log.public_key_der()).unwrap();
+        key.verify(&signed, &Signature::from_der(&decode("tree_head_signature")[4..]).unwrap()).unwrap();
+        assert_eq!(reqwest::get(format!("{url}get-roots")).await.unwrap().status().as_u16(), 404);
     }
 }

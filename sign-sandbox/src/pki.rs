@@ -4,9 +4,9 @@ use std::str::FromStr;
 
 use const_oid::db::rfc5912::{ECDSA_WITH_SHA_384, ID_KP_CODE_SIGNING, ID_KP_TIME_STAMPING};
 use const_oid::{AssociatedOid, ObjectIdentifier};
+use der::Encode;
 use der::asn1::{BitString, GeneralizedTime, OctetString, UtcTime};
 use der::pem::LineEnding;
-use der::Encode;
 use jiff::{SignedDuration, Timestamp};
 use p384::ecdsa::signature::Signer as _;
 use p384::ecdsa::{DerSignature, SigningKey};
