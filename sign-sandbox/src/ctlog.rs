@@ -73,6 +73,7 @@ impl CtLog {
     }
 
     /// How many precertificates were logged.
+    #[cfg(test)]
     pub(crate) fn size(&self) -> usize {
         self.tree().leaves.len()
     }

@@ -68,8 +68,10 @@ impl Fulcio {
 
     /// Answers one request with the chain, PEM, leaf first.
     fn sign(&self, authorization: Option<&str>, body: &[u8]) -> Result<Vec<String>, Refusal> {
-        let request: SigningCertificateRequest = serde_json::from_slice(body)
-            .map_err(|error| Refusal::argument(format!("the body is wrong: {error}")))?;
+        // Where, but not what: serde's text can quote the body, and the body can hold the token.
+        let request: SigningCertificateRequest = serde_json::from_slice(body).map_err(|error| {
+            Refusal::argument(format!("the body is wrong at line {} column {}", error.line(), error.column()))
+        })?;
         let token = request.token().or_else(|| authorization.and_then(oidc::bearer)).unwrap_or_default();
         let claims = self.oidc.verify(token).map_err(|refusal| {
             Refusal::unauthenticated(format!("There was an error processing the identity token: {refusal}"))

@@ -3,6 +3,7 @@
 //! Two issuers share the key: `{base}` certifies e-mail addresses as Dex does, `{base}/gha` workflows as
 //! GitHub Actions does, with the endpoint a job asks for its token.
 
+mod login;
 mod token;
 
 use std::sync::Arc;
@@ -10,10 +11,11 @@ use std::sync::Arc;
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::KeyPair as _;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64_URL;
@@ -32,8 +34,8 @@ use crate::pki::{self, BoxError};
 pub(crate) const AUDIENCE: &str = "sigstore";
 /// RFC 7518 section 3.3 asks for 2048 bits at least; more is only slower.
 const KEY_SIZE: KeySize = KeySize::Rsa2048;
-/// No request to the issuer has a body.
-const MAX_BODY: usize = 1024;
+/// The one request with a body redeems a code: a form of a few hundred bytes.
+const MAX_BODY: usize = 8 * 1024;
 
 /// The two issuers.
 pub(crate) struct Oidc {
@@ -44,6 +46,7 @@ pub(crate) struct Oidc {
     verifying: DecodingKey,
     jwks: Value,
     request_token: String,
+    codes: login::Codes,
 }
 
 impl Oidc {
@@ -69,6 +72,7 @@ impl Oidc {
             verifying: DecodingKey::from_rsa_raw_components(modulus, exponent),
             jwks,
             request_token: hex::encode(pki::random::<16>()),
+            codes: login::Codes::default(),
         })
     }
 
@@ -123,24 +127,30 @@ impl Oidc {
         Router::new()
             .route("/keys", get(async |State(oidc): State<Arc<Self>>| Json(oidc.jwks.clone())))
             .route("/.well-known/openid-configuration", get(discovery))
+            .route("/auth", get(login::authorize))
+            .route("/token", post(login::redeem))
             .route("/gha/.well-known/openid-configuration", get(workflow_discovery))
             .route("/gha/token", get(workflow_token))
             .fallback(async || refuse(StatusCode::NOT_FOUND, "not_found", "no such endpoint"))
+            .method_not_allowed_fallback(async || {
+                refuse(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "no such method on this endpoint")
+            })
             .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
             .with_state(self)
     }
 
-    fn discovery(&self, issuer: &str) -> Json<Value> {
-        Json(json!({
-            "issuer": issuer,
-            "jwks_uri": format!("{}/keys", self.base_url),
-            "authorization_endpoint": format!("{issuer}/auth"),
-            "token_endpoint": format!("{issuer}/token"),
-            "response_types_supported": ["code"],
-            "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": ["RS256"],
-            "scopes_supported": ["openid", "email"],
-        }))
+    /// OpenID Connect Discovery section 3, what both issuers say.
+    fn discovery(&self, issuer: &str) -> serde_json::Map<String, Value> {
+        let jwks_uri = format!("{}/keys", self.base_url);
+        [
+            ("issuer", json!(issuer)),
+            ("jwks_uri", json!(jwks_uri)),
+            ("subject_types_supported", json!(["public"])),
+            ("id_token_signing_alg_values_supported", json!(["RS256"])),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
     }
 }
 
@@ -151,11 +161,22 @@ impl std::fmt::Debug for Oidc {
 }
 
 async fn discovery(State(oidc): State<Arc<Oidc>>) -> Json<Value> {
-    oidc.discovery(oidc.issuer())
+    let issuer = oidc.issuer();
+    let mut document = oidc.discovery(issuer);
+    document.insert("authorization_endpoint".to_owned(), json!(format!("{issuer}/auth")));
+    document.insert("token_endpoint".to_owned(), json!(format!("{issuer}/token")));
+    document.insert("response_types_supported".to_owned(), json!(["code"]));
+    document.insert("code_challenge_methods_supported".to_owned(), json!(["S256"]));
+    document.insert("scopes_supported".to_owned(), json!(["openid", "email"]));
+    Json(document.into())
 }
 
+/// As GitHub's: nobody can sign in there.
 async fn workflow_discovery(State(oidc): State<Arc<Oidc>>) -> Json<Value> {
-    oidc.discovery(&oidc.workflow_issuer())
+    let mut document = oidc.discovery(&oidc.workflow_issuer());
+    document.insert("response_types_supported".to_owned(), json!(["id_token"]));
+    document.insert("scopes_supported".to_owned(), json!(["openid"]));
+    Json(document.into())
 }
 
 #[derive(Deserialize)]
@@ -166,9 +187,12 @@ struct WorkflowTokenQuery {
 /// What GitHub's runner offers to a job with `id-token: write`.
 async fn workflow_token(
     State(oidc): State<Arc<Oidc>>,
-    Query(query): Query<WorkflowTokenQuery>,
+    query: Result<Query<WorkflowTokenQuery>, QueryRejection>,
     headers: HeaderMap,
 ) -> Response {
+    let Ok(Query(query)) = query else {
+        return refuse(StatusCode::BAD_REQUEST, "invalid_request", "audience is given twice");
+    };
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
     if given != Some(oidc.request_token.as_str()) {
         return refuse(StatusCode::UNAUTHORIZED, "invalid_token", "not the token of this job");

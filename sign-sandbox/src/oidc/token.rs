@@ -101,6 +101,8 @@ pub struct TokenChanges {
     pub issued_at: Option<i64>,
     /// Whether the issuer has checked the e-mail address.
     pub email_verified: Option<bool>,
+    /// The `nonce` that a sign-in asked for.
+    pub nonce: Option<String>,
     /// Claims to leave out.
     pub omit: Vec<String>,
 }
@@ -177,6 +179,9 @@ pub(super) fn claims(
     claims.insert("iat".to_owned(), at(changes.issued_at, 0));
     claims.insert("nbf".to_owned(), at(changes.not_before, 0));
     claims.insert("exp".to_owned(), at(changes.lifetime, LIFETIME));
+    if let Some(nonce) = &changes.nonce {
+        claims.insert("nonce".to_owned(), json!(nonce));
+    }
     for claim in &changes.omit {
         claims.remove(claim);
     }
