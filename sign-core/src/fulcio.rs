@@ -151,7 +151,8 @@ mod tests {
     use crate::signer::EphemeralKey;
 
     fn answer(kind: &str, certificates: &[&str]) -> Vec<u8> {
-        serde_json::to_vec(&serde_json::json!({ kind: { "chain": { "certificates": certificates } } })).unwrap()
+        serde_json::to_vec(&serde_json::json!({ kind: { "chain": { "certificates": certificates } } }))
+            .unwrap()
     }
 
     #[test]
@@ -176,8 +177,7 @@ mod tests {
     #[test]
     fn sends_the_key_as_pem_and_the_proof_as_base64() {
         let key = EphemeralKey::generate().unwrap();
-        let body: serde_json::Value =
-            serde_json::from_slice(&request_body(&key, b"proof").unwrap()).unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&request_body(&key, b"proof").unwrap()).unwrap();
         let request = &body["publicKeyRequest"];
         assert_eq!(request["publicKey"]["algorithm"], "ECDSA");
         assert_eq!(request["proofOfPossession"], "cHJvb2Y=");

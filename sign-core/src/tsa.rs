@@ -92,7 +92,8 @@ fn check(response: &[u8], imprint: &Digest, nonce: Nonce, now: Timestamp) -> Res
             .expected("status 0 or 1")
             .found(format!("status {status}")));
     }
-    let token = response.time_stamp_token.ok_or_else(|| service::not_understood(TSA, "no timestamp token"))?;
+    let token =
+        response.time_stamp_token.ok_or_else(|| service::not_understood(TSA, "no timestamp token"))?;
     let signed: cms::signed_data::SignedData =
         token.content.decode_as().map_err(unreadable("the token is not signed data"))?;
     let content = signed
@@ -171,7 +172,10 @@ mod tests {
         for random in [[0; 8], [0xff; 8], NONCE] {
             let der = encode(&Digest::sha256(b"signature"), Nonce::new(random)).unwrap();
             let request = TimeStampReq::from_der(&der).unwrap();
-            assert_eq!(request.message_imprint.hashed_message.as_bytes(), Digest::sha256(b"signature").as_bytes());
+            assert_eq!(
+                request.message_imprint.hashed_message.as_bytes(),
+                Digest::sha256(b"signature").as_bytes()
+            );
             assert_eq!(request.nonce.unwrap().as_bytes(), Nonce::new(random).0);
             assert!(Nonce::new(random).0[0] < 0x80 && !request.cert_req);
         }

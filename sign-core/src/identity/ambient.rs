@@ -106,7 +106,7 @@ impl TokenSource for ActionsToken {
     async fn token(&self) -> Result<IdentityToken> {
         #[derive(Deserialize)]
         struct Answer {
-            value: Zeroizing<String>,
+            value: String,
         }
         let answer = self.http.send(self.request()?).await?;
         if answer.status != StatusCode::OK {
@@ -119,7 +119,7 @@ impl TokenSource for ActionsToken {
         let answer: Answer = serde_json::from_slice(&answer.body)
             // The cause is left out because it could quote the token.
             .map_err(|_| service::not_understood("GitHub's token service", "no JSON with a value"))?;
-        IdentityToken::parse(&answer.value).map_err(|e| e.context(ACTIONS))
+        IdentityToken::parse(&Zeroizing::new(answer.value)).map_err(|e| e.context(ACTIONS))
     }
 
     fn name(&self) -> &str {

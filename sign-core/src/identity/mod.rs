@@ -367,7 +367,8 @@ pub(crate) mod tests {
         assert_eq!(mail.challenge().unwrap(), "a@b.example");
         assert_eq!(mail.expected_san(), Some(ExpectedSan::Email("a@b.example".into())));
         assert_eq!(mail.certificate_issuers(), ["dex", "https://up.example"]);
-        let workflow = token(r#"{"iss":"i","sub":"repo:o/r","job_workflow_ref":"o/r/w.yml@refs/heads/main","exp":1}"#);
+        let workflow =
+            token(r#"{"iss":"i","sub":"repo:o/r","job_workflow_ref":"o/r/w.yml@refs/heads/main","exp":1}"#);
         assert_eq!(workflow.challenge().unwrap(), "repo:o/r");
         assert_eq!(
             workflow.expected_san(),

@@ -82,5 +82,6 @@ fn same(service: &str, what: &str, found: &[u8], sent: &[u8]) -> Result<()> {
 }
 
 fn base64(service: &str, what: &str, text: &str) -> Result<Vec<u8>> {
-    base64_decode_lenient(text).map_err(|_| service::not_understood(service, &format!("{what} is not base64")))
+    base64_decode_lenient(text)
+        .map_err(|_| service::not_understood(service, &format!("{what} is not base64")))
 }

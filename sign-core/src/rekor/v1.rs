@@ -310,7 +310,8 @@ mod tests {
         let odd = "application/\"x\\y\"";
         let payload = [0xff, 0x00, b'"'];
         let request: Value =
-            serde_json::from_slice(&request_body(&proposal(&digest, Some((odd, &payload)))).unwrap()).unwrap();
+            serde_json::from_slice(&request_body(&proposal(&digest, Some((odd, &payload)))).unwrap())
+                .unwrap();
         let content = &request["spec"]["proposedContent"];
         let envelope: Value = serde_json::from_str(content["envelope"].as_str().unwrap()).unwrap();
         assert_eq!(envelope["payloadType"], odd);

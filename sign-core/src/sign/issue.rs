@@ -54,8 +54,7 @@ pub(super) async fn issue(
         Some(signer) => signer,
         None => Arc::new(EphemeralKey::generate()?),
     };
-    let der =
-        fulcio::request_certificate(&context.http, &context.fulcio, &token, signer.as_ref()).await?;
+    let der = fulcio::request_certificate(&context.http, &context.fulcio, &token, signer.as_ref()).await?;
     let certificate = Certificate::parse(&der).map_err(|e| e.context("the certificate from Fulcio"))?;
     let key = signer.public_key_der();
     let facts = Facts {
@@ -145,8 +144,8 @@ mod tests {
         let now = Timestamp::from_second(1_000).unwrap();
         let time = |seconds| Timestamp::from_second(seconds).unwrap();
         let mail = IdentityToken::parse(&jwt(r#"{"iss":"i","email":"a@b.example","exp":1}"#)).unwrap();
-        let job =
-            IdentityToken::parse(&jwt(r#"{"iss":"i","sub":"s","job_workflow_ref":"o/r/w@x","exp":1}"#)).unwrap();
+        let job = IdentityToken::parse(&jwt(r#"{"iss":"i","sub":"s","job_workflow_ref":"o/r/w@x","exp":1}"#))
+            .unwrap();
         let other = IdentityToken::parse(&jwt(r#"{"iss":"i","sub":"s","exp":1}"#)).unwrap();
         let email = |text: &str| San::Email(text.into());
         let uri = |text: &str| San::Uri(text.into());
@@ -162,8 +161,20 @@ mod tests {
             ("key", &mail, email("a@b.example"), (b"yek".as_slice(), Some("i"), 0, 1_600), Some("key")),
             ("issuer", &mail, email("a@b.example"), (b"key".as_slice(), Some("j"), 0, 1_600), Some("issuer")),
             ("no issuer", &mail, email("a@b.example"), (b"key".as_slice(), None, 0, 1_600), Some("issuer")),
-            ("ended", &mail, email("a@b.example"), (b"key".as_slice(), Some("i"), 0, 1_000), Some("valid now")),
-            ("future", &mail, email("a@b.example"), (b"key".as_slice(), Some("i"), 1_061, 2_000), Some("valid now")),
+            (
+                "ended",
+                &mail,
+                email("a@b.example"),
+                (b"key".as_slice(), Some("i"), 0, 1_000),
+                Some("valid now"),
+            ),
+            (
+                "future",
+                &mail,
+                email("a@b.example"),
+                (b"key".as_slice(), Some("i"), 1_061, 2_000),
+                Some("valid now"),
+            ),
         ] {
             let facts =
                 Facts { key, san: &san, issuer, not_before: time(not_before), not_after: time(not_after) };

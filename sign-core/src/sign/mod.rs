@@ -103,10 +103,13 @@ impl SigningContext {
 fn require_time(logs: &[RekorService], timestamp_authorities: &[Url]) -> Result<()> {
     let undated = logs.iter().all(|log| log.version >= 2);
     if undated && timestamp_authorities.is_empty() {
-        return Err(Error::new(Code::NoUsableService, "Rekor v2 cannot be used without a timestamp authority")
-            .expected("a timestamp authority in the signing config")
-            .found("none")
-            .hint("use a signing config that names a timestamp authority"));
+        return Err(Error::new(
+            Code::NoUsableService,
+            "Rekor v2 cannot be used without a timestamp authority",
+        )
+        .expected("a timestamp authority in the signing config")
+        .found("none")
+        .hint("use a signing config that names a timestamp authority"));
     }
     Ok(())
 }

@@ -157,8 +157,7 @@ impl<'a> Session<'a> {
             envelope,
         };
         let requests = Requests::new(&context.logs, &proposal)?;
-        let logs =
-            context.logs.iter().map(|log| rekor::write(&context.http, log, &requests, &proposal));
+        let logs = context.logs.iter().map(|log| rekor::write(&context.http, log, &requests, &proposal));
         let stamps = context.timestamp_authorities.iter().map(|url| async {
             tsa::timestamp(&context.http, url, &signature, nonce()?, context.clock.as_ref()).await
         });

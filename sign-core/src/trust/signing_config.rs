@@ -244,7 +244,8 @@ fn select<'a>(
         versions.contains(&s.version) && s.start.is_none_or(|t| t <= now) && s.end.is_none_or(|t| now <= t)
     };
     let best = services.iter().filter(valid).map(|s| s.version).max();
-    let mut usable: Vec<&Service> = services.iter().filter(valid).filter(|s| Some(s.version) == best).collect();
+    let mut usable: Vec<&Service> =
+        services.iter().filter(valid).filter(|s| Some(s.version) == best).collect();
     usable.sort_by_key(|s| std::cmp::Reverse(s.start));
     let mut operators = Vec::new();
     // Two entries of one operator are one witness, not two.
@@ -342,7 +343,8 @@ mod tests {
         let config = json!({
             "mediaType": SIGNING_CONFIG_V0_2, "rekorTlogUrls": services, "rekorTlogConfig": selection,
         });
-        let chosen = SigningConfig::from_json(config.to_string().as_bytes())?.rekor(at("2026-01-01T00:00:00Z"))?;
+        let chosen =
+            SigningConfig::from_json(config.to_string().as_bytes())?.rekor(at("2026-01-01T00:00:00Z"))?;
         Ok(chosen.into_iter().map(|c| format!("{}v{}", c.url.host_str().unwrap(), c.version)).collect())
     }
 
@@ -353,7 +355,8 @@ mod tests {
         let newer = entry("https://newer.example", 2, "2025-01-01T00:00:00Z", None, "a");
         let other = entry("https://other.example", 2, "2023-01-01T00:00:00Z", None, "b");
         let future = entry("https://future.example", 2, "2026-01-01T00:00:01Z", None, "c");
-        let past = entry("https://past.example", 2, "2020-01-01T00:00:00Z", Some("2025-12-31T23:59:59Z"), "d");
+        let past =
+            entry("https://past.example", 2, "2020-01-01T00:00:00Z", Some("2025-12-31T23:59:59Z"), "d");
         let edge =
             entry("https://edge.example", 2, "2026-01-01T00:00:00Z", Some("2026-01-01T00:00:00Z"), "e");
         let three = entry("https://three.example", 3, "2020-01-01T00:00:00Z", None, "f");
