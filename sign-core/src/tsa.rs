@@ -153,6 +153,7 @@ mod tests {
             let mut out = vec![tag];
             match content.len() {
                 n @ 0..=127 => out.push(n as u8),
+                n @ 128..=255 => out.extend([0x81, n as u8]),
                 n => out.extend([0x82, (n >> 8) as u8, n as u8]),
             }
             out.extend(content);
