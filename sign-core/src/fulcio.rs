@@ -8,7 +8,6 @@ use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::digest::Digest;
 use crate::encoding::{base64_encode, pem_decode_all, pem_encode};
 use crate::error::{Code, Error, Result};
 use crate::http::{HttpClient, Request};
@@ -65,10 +64,7 @@ pub(crate) async fn request_certificate(
     signer: &dyn Signer,
 ) -> Result<Vec<u8>> {
     // The proof ties the key to this identity: nobody can have a certificate issued for a foreign key.
-    let challenge = Digest::new(
-        signer.scheme().hash(),
-        signer.scheme().hash().hash(token.challenge()?.as_bytes()).as_bytes(),
-    )?;
+    let challenge = signer.scheme().hash().hash(token.challenge()?.as_bytes());
     let proof = signer.sign_digest(&challenge).await?;
     let body = request_body(signer, &proof)?;
     let request = Request::new(FULCIO, Method::POST, service::endpoint(base, "api/v2/signingCert")?)
@@ -148,6 +144,7 @@ fn hint(message: &str, token: &IdentityToken) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::fake::Fake;
     use crate::signer::EphemeralKey;
 
     fn answer(kind: &str, certificates: &[&str]) -> Vec<u8> {
@@ -172,6 +169,24 @@ mod tests {
             assert_eq!(error.code(), Code::ServiceProtocol);
             assert!(error.message().contains(text), "{error}");
         }
+    }
+
+    #[tokio::test]
+    async fn sends_the_token_once_and_explains_a_refusal() {
+        let refusal = r#"{"code":16,"message":"oidc: token is expired \u001b[2J"}"#;
+        let fake = Fake::serve(vec![(401, vec![], refusal.into())]).await;
+        let raw = crate::identity::tests::jwt(r#"{"iss":"i","sub":"s","exp":1}"#);
+        let token = IdentityToken::parse(&raw).unwrap();
+        let key = EphemeralKey::generate().unwrap();
+        let error = request_certificate(&fake.client(), &fake.url, &token, &key).await.unwrap_err();
+        assert_eq!(error.code(), Code::ServiceRefused);
+        assert_eq!(error.found_value(), Some("401: oidc: token is expired \\u{1b}[2J"));
+        assert!(error.hint_text().unwrap().contains("fresh"), "{error:?}");
+        assert!(!format!("{error:?}").contains(&raw));
+        let requests = fake.requests();
+        assert_eq!(requests.len(), 1);
+        assert!(requests[0].starts_with("POST /api/v2/signingCert "), "{requests:?}");
+        assert!(requests[0].contains(&format!("authorization: Bearer {raw}")), "{requests:?}");
     }
 
     #[test]

@@ -56,8 +56,8 @@ pub use trust::{CLIENT_TRUST_CONFIG_V0_1, RekorService, SIGNING_CONFIG_V0_2, Sig
 pub use http::{DEFAULT_TIMEOUT, HttpClient, HttpOptions};
 #[cfg(feature = "net")]
 pub use identity::{
-    ActionsToken, EnvToken, ExpectedSan, IdentityToken, MAX_TOKEN_BYTES, SIGSTORE_AUDIENCE, SIGSTORE_ID_TOKEN,
-    StaticToken, TokenFile, TokenSource, ambient,
+    ActionsToken, EnvToken, ExpectedSan, IdentityToken, MAX_TOKEN_BYTES, SIGSTORE_AUDIENCE,
+    SIGSTORE_ID_TOKEN, StaticToken, TokenFile, TokenSource, ambient,
 };
 #[cfg(feature = "net")]
 pub use sign::{Session, Signed, SigningContext, SigningIdentity};

@@ -131,3 +131,73 @@ mod tests {
         }
     }
 }
+
+/// A server on loopback that gives scripted answers, one a connection.
+#[cfg(test)]
+pub(crate) mod fake {
+    use std::sync::{Arc, Mutex};
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use url::Url;
+
+    use crate::http::{HttpClient, HttpOptions};
+
+    /// Status, headers, body.
+    pub(crate) type Answer = (u16, Vec<(&'static str, String)>, String);
+
+    pub(crate) struct Fake {
+        pub(crate) url: Url,
+        requests: Arc<Mutex<Vec<String>>>,
+    }
+
+    impl Fake {
+        /// After the last of `answers` the server is gone.
+        pub(crate) async fn serve(answers: Vec<Answer>) -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+            let requests = Arc::new(Mutex::new(Vec::new()));
+            let seen = Arc::clone(&requests);
+            tokio::spawn(async move {
+                for (status, headers, body) in answers {
+                    let (mut stream, _) = listener.accept().await.unwrap();
+                    let request = read(&mut stream).await;
+                    seen.lock().unwrap().push(request);
+                    let mut answer = format!("HTTP/1.1 {status} X\r\nConnection: close\r\n");
+                    for (name, value) in headers {
+                        answer.push_str(&format!("{name}: {value}\r\n"));
+                    }
+                    answer.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
+                    stream.write_all(answer.as_bytes()).await.unwrap();
+                }
+            });
+            Self { url, requests }
+        }
+
+        /// A client that no proxy in the environment can lead astray.
+        pub(crate) fn client(&self) -> HttpClient {
+            let no_redirects = reqwest::redirect::Policy::none();
+            let client = reqwest::Client::builder().no_proxy().redirect(no_redirects).build().unwrap();
+            HttpClient::with_client(client, HttpOptions::default())
+        }
+
+        /// Head and body of each request so far.
+        pub(crate) fn requests(&self) -> Vec<String> {
+            self.requests.lock().unwrap().clone()
+        }
+    }
+
+    async fn read(stream: &mut TcpStream) -> String {
+        let mut bytes = Vec::new();
+        loop {
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            if let Some((head, body)) = text.split_once("\r\n\r\n") {
+                let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+                if body.len() >= length.map_or(0, |n| n.parse().unwrap()) {
+                    return text;
+                }
+            }
+            assert_ne!(stream.read_buf(&mut bytes).await.unwrap(), 0, "request ended early: {text}");
+        }
+    }
+}

@@ -139,7 +139,7 @@ mod tests {
         let time = std::time::Duration::from_secs(seconds);
         let info = TstInfo {
             version: TspVersion::V1,
-            policy: "1.2.3".parse().unwrap(),
+            policy: "1.3.6.1.4.1.57264.2".parse().unwrap(),
             message_imprint: imprint,
             serial_number: Int::new(&[1]).unwrap(),
             gen_time: der::asn1::GeneralizedTime::from_unix_duration(time).unwrap(),

@@ -137,6 +137,7 @@ impl fmt::Debug for ActionsToken {
 mod tests {
     use super::*;
     use crate::http::HttpOptions;
+    use crate::service::fake::Fake;
 
     fn names(variables: &[(&str, &str)]) -> Vec<String> {
         let http = HttpClient::new(HttpOptions::default()).unwrap();
@@ -152,6 +153,34 @@ mod tests {
         let actions = [(ACTIONS_REQUEST_TOKEN, "t"), (ACTIONS_REQUEST_URL, "https://a.example")];
         assert_eq!(names(&actions), [ACTIONS]);
         assert_eq!(names(&[actions[0], (SIGSTORE_ID_TOKEN, "x"), actions[1]]), [SIGSTORE_ID_TOKEN, ACTIONS]);
+    }
+
+    #[tokio::test]
+    async fn reads_the_token_and_looks_at_the_status() {
+        let raw = super::super::tests::jwt(r#"{"iss":"i","sub":"s","exp":1}"#);
+        let good = format!(r#"{{"count":1,"value":"{raw}"}}"#);
+        for (status, body, failure) in [
+            (200, good.clone(), None),
+            // A body that looks right does not make up for a refusal.
+            (403, good, Some(Code::ServiceRefused)),
+            (200, "{}".into(), Some(Code::ServiceProtocol)),
+            (200, r#"{"value":"SECRET"}"#.into(), Some(Code::TokenInvalid)),
+        ] {
+            let fake = Fake::serve(vec![(status, vec![], body)]).await;
+            let source = ActionsToken {
+                http: fake.client(),
+                url: fake.url.to_string(),
+                bearer: "t".to_owned().into(),
+            };
+            match (source.token().await, failure) {
+                (Ok(token), None) => assert_eq!(token.secret(), raw),
+                (Err(error), Some(code)) => {
+                    assert_eq!(error.code(), code, "{error}");
+                    assert!(!format!("{error:?}").contains("SECRET"), "{error:?}");
+                }
+                (result, _) => panic!("{status}: {result:?}"),
+            }
+        }
     }
 
     #[test]

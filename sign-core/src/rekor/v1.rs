@@ -280,6 +280,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::service::fake::Fake;
     use crate::signer::KeyScheme;
 
     fn proposal<'a>(digest: &'a Digest, envelope: Option<(&'a str, &'a [u8])>) -> Proposal<'a> {
@@ -370,6 +371,55 @@ mod tests {
             *other.pointer_mut(pointer).unwrap() = value;
             let error = check(&parse(&logged(&other)).unwrap(), &proposal).unwrap_err();
             assert_eq!(error.code(), Code::ServiceContradiction, "{pointer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn follows_a_conflict_to_the_entry_on_the_same_host() {
+        let digest = Digest::sha256(b"artifact");
+        let proposal = proposal(&digest, None);
+        let body = request_body(&proposal).unwrap();
+        let sent: Value = serde_json::from_slice(&body).unwrap();
+        let entry = String::from_utf8(logged(&sent)).unwrap();
+        let conflict = |location: &str| (409, vec![("Location", location.to_owned())], "{}".to_owned());
+        let missing = || (404, vec![], "{}".to_owned());
+
+        let at = "/api/v1/log/entries/24296fb24b8ad77a";
+        let fake = Fake::serve(vec![conflict(at), missing(), missing(), (200, vec![], entry)]).await;
+        let found = write(&fake.client(), &fake.url, body.clone(), &proposal).await.unwrap();
+        assert_eq!(found.log_index, 9);
+        let requests = fake.requests();
+        assert_eq!(requests.len(), 4);
+        assert!(requests[3].starts_with(&format!("GET {at} ")), "{}", requests[3]);
+
+        let fake = Fake::serve(vec![conflict("http://127.0.0.2:1/entry")]).await;
+        let error = write(&fake.client(), &fake.url, body.clone(), &proposal).await.unwrap_err();
+        assert_eq!(error.code(), Code::ServiceContradiction);
+
+        // An entry about something else is not taken just because it was found by a detour.
+        let mut foreign = sent.clone();
+        foreign["spec"]["data"]["hash"]["value"] = json!(Digest::sha256(b"other").hex());
+        let foreign = String::from_utf8(logged(&foreign)).unwrap();
+        let fake = Fake::serve(vec![conflict(at), (200, vec![], foreign)]).await;
+        let error = write(&fake.client(), &fake.url, body, &proposal).await.unwrap_err();
+        assert_eq!(error.code(), Code::ServiceContradiction);
+    }
+
+    #[tokio::test]
+    async fn says_why_the_log_refused() {
+        let digest = Digest::sha256(b"artifact");
+        let proposal = proposal(&digest, None);
+        for (status, code) in [
+            (400, Code::ServiceRefused),
+            (413, Code::ServiceRefused),
+            (502, Code::ServiceUnavailable),
+            (409, Code::ServiceProtocol),
+        ] {
+            let fake = Fake::serve(vec![(status, vec![], r#"{"code":400,"message":"no"}"#.into())]).await;
+            let body = request_body(&proposal).unwrap();
+            let error = write(&fake.client(), &fake.url, body, &proposal).await.unwrap_err();
+            assert_eq!(error.code(), code, "{status}: {error}");
+            assert_eq!(fake.requests().len(), 1, "a write is not repeated after {status}");
         }
     }
 

@@ -148,6 +148,7 @@ mod tests {
     use super::*;
     use crate::digest::Digest;
     use crate::error::Code;
+    use crate::service::fake::Fake;
     use crate::signer::KeyScheme;
 
     fn proposal(digest: &Digest) -> Proposal<'_> {
@@ -199,6 +200,24 @@ mod tests {
             let entry = parse(logged(&other).to_string().as_bytes()).unwrap();
             let error = check(&entry, &proposal).unwrap_err();
             assert_eq!(error.code(), Code::ServiceContradiction, "{pointer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn repeats_after_pushback_and_explains_conflicts() {
+        let digest = Digest::sha256(b"pae");
+        let proposal = proposal(&digest);
+        let request = request_body(&proposal).unwrap();
+        let entry = logged(&body(&request)).to_string();
+        let fake = Fake::serve(vec![(503, vec![], String::new()), (201, vec![], entry)]).await;
+        let written = write(&fake.client(), &fake.url, request.clone(), &proposal).await.unwrap();
+        assert_eq!((written.log_index, fake.requests().len()), (7, 2));
+
+        for (status, words) in [(409, "sign again"), (501, "frozen")] {
+            let fake = Fake::serve(vec![(status, vec![], r#"{"code":6,"message":"no"}"#.into())]).await;
+            let error = write(&fake.client(), &fake.url, request.clone(), &proposal).await.unwrap_err();
+            assert_eq!(error.code(), Code::ServiceRefused, "{error}");
+            assert!(error.hint_text().unwrap().contains(words), "{error:?}");
         }
     }
 

@@ -48,7 +48,7 @@ impl SigningContext {
     pub fn new(
         http: HttpClient,
         root: TrustedRoot,
-        config: &SigningConfig,
+        config: SigningConfig,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
         let now = clock.now();

@@ -363,7 +363,8 @@ mod tests {
         let any = || json!({ "selector": "ANY" });
         let all = || json!({ "selector": "ALL" });
         let exact = |count: u32| json!({ "selector": "EXACT", "count": count });
-        let table: Vec<(Vec<&Value>, Value, Option<Vec<&str>>)> = vec![
+        type Row<'a> = (Vec<&'a Value>, Value, Option<Vec<&'a str>>);
+        let table: Vec<Row<'_>> = vec![
             (vec![&old], any(), Some(vec!["old.examplev1"])),
             (vec![&old, &two, &three], any(), Some(vec!["two.examplev2"])),
             (vec![&two, &newer, &other], any(), Some(vec!["newer.examplev2"])),
