@@ -161,6 +161,13 @@ impl HttpClient {
         self.options.offline
     }
 
+    /// The same client for a service that may take its time.
+    pub(crate) fn with_timeout_of_at_least(&self, timeout: Duration) -> Self {
+        let mut slower = self.clone();
+        slower.options.timeout = slower.options.timeout.max(timeout);
+        slower
+    }
+
     /// Sends `request`, with retries, until the deadline. Any status is an `Ok` answer in the end.
     pub(crate) async fn send(&self, request: Request) -> Result<Response> {
         if self.options.offline {

@@ -28,6 +28,8 @@ mod oci;
 #[cfg(feature = "net")]
 mod rekor;
 #[cfg(feature = "net")]
+mod service;
+#[cfg(feature = "net")]
 mod signer;
 mod trust;
 #[cfg(feature = "net")]
@@ -51,6 +53,16 @@ pub use predicate::{
 };
 pub use statement::{STATEMENT_V0_1, STATEMENT_V1, Statement, StatementBuilder, Subject};
 pub use tlog::{InclusionProof, LogEntry};
+pub use trust::{CLIENT_TRUST_CONFIG_V0_1, RekorService, SIGNING_CONFIG_V0_2, SigningConfig, TrustConfig};
 
 #[cfg(feature = "net")]
 pub use http::{DEFAULT_TIMEOUT, HttpClient, HttpOptions};
+#[cfg(feature = "net")]
+pub use identity::{
+    ActionsToken, EnvToken, ExpectedSan, IdentityToken, MAX_TOKEN_BYTES, SIGSTORE_AUDIENCE,
+    SIGSTORE_ID_TOKEN, StaticToken, TokenFile, TokenSource, ambient,
+};
+#[cfg(feature = "net")]
+pub use sign::{Session, Signed, SigningContext, SigningIdentity};
+#[cfg(feature = "net")]
+pub use signer::{EphemeralKey, KeyScheme, Signer};

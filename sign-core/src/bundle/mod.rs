@@ -81,6 +81,12 @@ pub struct MessageSignature {
     pub signature: Vec<u8>,
 }
 
+/// Parses a log entry on its own, as Rekor v2 returns it.
+#[cfg(feature = "net")]
+pub(crate) fn log_entry_from_json(json: &[u8]) -> Result<LogEntry> {
+    read::log_entry_from_json(json)
+}
+
 impl Bundle {
     /// Parses the JSON form.
     ///

@@ -71,6 +71,14 @@ pub(super) fn parse(json: &[u8]) -> Result<Bundle> {
     Ok(Bundle { version, key_material, log_entries, timestamps, content })
 }
 
+/// Parses a log entry on its own, as Rekor v2 returns it.
+#[cfg(feature = "net")]
+pub(super) fn log_entry_from_json(json: &[u8]) -> Result<LogEntry> {
+    let wire: wire::LogEntry<'_> = serde_json::from_slice(json)
+        .map_err(|e| malformed("not a log entry").found(e.to_string()).caused_by(e))?;
+    log_entry(wire)
+}
+
 fn version(media_type: &str) -> Result<BundleVersion> {
     Ok(match media_type {
         "application/vnd.dev.sigstore.bundle+json;version=0.1" => BundleVersion::V0_1,
