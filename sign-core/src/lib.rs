@@ -37,7 +37,7 @@ mod tsa;
 
 // L3, flows
 #[cfg(feature = "net")]
-mod image;
+pub mod image;
 mod policy;
 #[cfg(feature = "net")]
 mod sign;

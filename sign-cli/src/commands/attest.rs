@@ -40,14 +40,15 @@ pub(crate) async fn run(context: &Context, args: Attest) -> Items {
         drop(predicate);
     }
     debug_assert_eq!(remaining, 0, "every predicate was paired with every subject");
-    let session = signing::session(context, &args.signing.token).await?;
+    let signing = signing::Signing::prepare(context, &args.signing.token)?;
+    let session = signing.session(context).await?;
     sign_and_attach(context, &session, &args.signing, work).await
 }
 
 /// Signs all of `work`, writes bundles to files and attaches them.
 pub(crate) async fn sign_and_attach(
     context: &Context,
-    session: &Session,
+    session: &Session<'_>,
     args: &SigningArgs,
     work: Vec<Work>,
 ) -> Items {
@@ -82,20 +83,21 @@ pub(crate) async fn sign_and_attach(
         .collect())
 }
 
-fn tell(item: &Attached, session: &Session) -> Item {
+fn tell(item: &Attached, session: &Session<'_>) -> Item {
+    let certificate = session.certificate();
     let name = item.image.store.name();
     let verb = if item.referrer.is_some() { "attached" } else { "signed" };
     let mut told = Item::new(&item.image.reference)
         .line(format!("{verb} {} to {name}@{}", item.predicate_type, item.subject.digest))
-        .line(format!("  signer     {}", session.certificate().san()))
+        .line(format!("  signer     {}", certificate.san()))
         .field("image", name)
         .field("digest", item.subject.digest.to_string())
         .field("predicateType", item.predicate_type.clone())
-        .field("identity", session.certificate().san().to_string());
+        .field("identity", certificate.san().to_string());
     if let Some(platform) = &item.subject.platform {
         told = told.line(format!("  platform   {platform}")).field("platform", platform.to_string());
     }
-    if let Some(issuer) = session.certificate().issuer() {
+    if let Some(issuer) = certificate.issuer() {
         told = told.line(format!("  issuer     {issuer}")).field("issuer", issuer);
     }
     if let Some(index) = item.log_index {

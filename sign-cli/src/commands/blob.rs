@@ -19,7 +19,8 @@ const MAX_BUNDLE_FILE: u64 = 128 * 1024 * 1024;
 
 pub(crate) async fn sign(context: &Context, args: SignBlob) -> Items {
     let digest = hash(&args.file)?;
-    let session = signing::session(context, &args.token).await?;
+    let signing = signing::Signing::prepare(context, &args.token)?;
+    let session = signing.session(context).await?;
     let signed = {
         let _progress = Progress::start(context.output, "signing");
         session.sign_blob(&digest).await?
@@ -45,7 +46,8 @@ pub(crate) async fn attest(context: &Context, args: AttestBlob) -> Items {
         }
     };
     drop(predicates);
-    let session = signing::session(context, &args.token).await?;
+    let signing = signing::Signing::prepare(context, &args.token)?;
+    let session = signing.session(context).await?;
     let signed = {
         let _progress = Progress::start(context.output, "signing");
         session.sign_statement(statement).await?

@@ -20,7 +20,8 @@ pub(crate) async fn run(context: &Context, args: Sign) -> Items {
             work.push(Work { image: image.clone(), subject: subject.clone(), statement });
         }
     }
-    let session = signing::session(context, &args.signing.token).await?;
+    let signing = signing::Signing::prepare(context, &args.signing.token)?;
+    let session = signing.session(context).await?;
     sign_and_attach(context, &session, &args.signing, work).await
 }
 

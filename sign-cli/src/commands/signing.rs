@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use sign_core::{
     CheckedPredicate, Code, Digest, Error, Outcome, Result, Session, SigningContext, Statement, StaticToken,
-    TokenFile, TokenSource, ambient_tokens, check_predicate,
+    TokenFile, TokenSource, ambient, check_predicate,
 };
 
 use crate::args::{PredicateArgs, SigningArgs, TokenArgs};
 use crate::context::{Context, MAX_DOCUMENT, read_file, write_file};
+use crate::progress::Progress;
 
 /// A predicate from a file, checked.
 pub(crate) struct Predicate {
@@ -19,19 +20,22 @@ pub(crate) struct Predicate {
 }
 
 /// Where tokens come from: the option, else the environment.
-pub(crate) fn token_source(args: &TokenArgs) -> Result<Box<dyn TokenSource>> {
-    match args.identity_token.as_deref() {
-        // A JWT has two dots and no slash; everything else is a file's name.
-        Some(text) if text.split('.').count() == 3 && !Path::new(text).exists() => {
-            Ok(Box::new(StaticToken::new(text.trim())?))
-        }
-        Some(path) => Ok(Box::new(TokenFile::new(path))),
-        None => ambient_tokens(),
+fn token_source(context: &Context, args: &TokenArgs) -> Result<Box<dyn TokenSource>> {
+    if let Some(text) = args.identity_token.as_deref() {
+        // A JWT has two dots; everything else, and whatever exists, is a file's name.
+        let is_token = text.split('.').count() == 3 && !Path::new(text).exists();
+        return Ok(if is_token { Box::new(StaticToken::new(text)) } else { Box::new(TokenFile::new(text)) });
     }
+    let variable = |name: &str| std::env::var(name).ok();
+    ambient(variable, &context.http()?).into_iter().next().ok_or_else(|| {
+        Error::new(Code::TokenMissing, "there is no identity to sign with")
+            .expected("--identity-token, SIGSTORE_ID_TOKEN, or a CI job's own identity")
+            .hint("in GitHub Actions give the job the permission id-token: write; elsewhere get a token for the audience sigstore from your OIDC provider")
+    })
 }
 
 /// Shows once what becomes public, to a person who can still say no.
-pub(crate) fn confirm(context: &Context, args: &TokenArgs) -> Result<()> {
+fn confirm(context: &Context, args: &TokenArgs) -> Result<()> {
     if args.yes || !std::io::stdin().is_terminal() {
         return Ok(());
     }
@@ -51,14 +55,28 @@ pub(crate) fn confirm(context: &Context, args: &TokenArgs) -> Result<()> {
     Err(Error::new(Code::InvalidArgument, "not signed: you did not agree").hint("-y agrees beforehand"))
 }
 
-/// Token, key and certificate for everything that one command signs.
-pub(crate) async fn session(context: &Context, args: &TokenArgs) -> Result<Session> {
-    confirm(context, args)?;
-    let source = token_source(args)?;
-    let signing: SigningContext = context.signing()?;
-    let session = signing.session(source.into()).await?;
-    context.verbose(|| format!("signing as {}", session.certificate().san()));
-    Ok(session)
+/// Services and identity for everything that one command signs.
+pub(crate) struct Signing {
+    services: SigningContext,
+    tokens: Box<dyn TokenSource>,
+}
+
+impl Signing {
+    /// Finds both, after the person agreed. Nothing is asked of a service yet.
+    pub(crate) fn prepare(context: &Context, args: &TokenArgs) -> Result<Self> {
+        let signing = Self { services: context.signing()?, tokens: token_source(context, args)? };
+        confirm(context, args)?;
+        context.verbose(|| format!("identity token from {}", signing.tokens.name()));
+        Ok(signing)
+    }
+
+    /// One token, one key, one certificate.
+    pub(crate) async fn session(&self, context: &Context) -> Result<Session<'_>> {
+        let _progress = Progress::start(context.output, "getting a certificate");
+        let session = self.services.session(self.tokens.as_ref()).await?;
+        context.verbose(|| format!("signing as {}", session.certificate().san()));
+        Ok(session)
+    }
 }
 
 /// Reads and checks every `--predicate`.

@@ -10,7 +10,7 @@ use super::Image;
 use crate::bundle::BUNDLE_V0_3;
 use crate::error::Result;
 use crate::oci::{Attachment, Descriptor};
-use crate::sign::Session;
+use crate::sign::{Session, Signed};
 use crate::statement::Statement;
 
 /// Most statements that are signed, or attached, at once: enough to hide latency, and few enough
@@ -49,14 +49,16 @@ pub struct Attached {
 ///
 /// # Errors
 /// Whatever signing brings.
-pub async fn sign_all(session: &Session, work: Vec<Work>) -> Result<Vec<Attached>> {
+pub async fn sign_all(session: &Session<'_>, work: Vec<Work>) -> Result<Vec<Attached>> {
     stream::iter(work)
         .map(|item| async move {
             let predicate_type = item.statement.predicate_type().to_owned();
             let signed = session.sign_statement(item.statement).await?;
-            let log_index = signed.bundle.log_entries.first().map(|entry| entry.log_index);
+            let Signed { bundle, verified } = signed;
             // A large payload is held once from here on, as the text that is uploaded.
-            let bundle = Bytes::from(signed.bundle.to_json());
+            drop(verified);
+            let log_index = bundle.log_entries.first().map(|entry| entry.log_index);
+            let bundle = Bytes::from(bundle.to_json());
             let (image, subject) = (item.image, item.subject);
             Ok(Attached { image, subject, predicate_type, bundle, log_index, referrer: None })
         })
