@@ -51,3 +51,8 @@ pub use tlog::{InclusionProof, LogEntry};
 
 #[cfg(feature = "net")]
 pub use http::{DEFAULT_TIMEOUT, HttpClient, HttpOptions};
+#[cfg(feature = "net")]
+pub use oci::{
+    Attachment, CredentialSource, Descriptor, ImageIndex, ImageManifest, ImageReference, Layout,
+    LayoutReference, Manifest, Platform, Reference, Registry, RegistryOptions, Store, open,
+};
