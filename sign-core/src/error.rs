@@ -157,6 +157,8 @@ codes! {
     PredicateTypeMismatch = "predicate-type-mismatch" => Rejected,
     /// Content from a registry or layout has another digest than its name says.
     ContentMismatch = "content-mismatch" => Rejected,
+    /// An image manifest or index does not parse, or can be read in two ways.
+    ManifestInvalid = "manifest-invalid" => Rejected,
     /// A service's answer contradicts what was asked of it.
     ServiceContradiction = "service-contradiction" => Rejected,
 

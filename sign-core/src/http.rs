@@ -74,6 +74,8 @@ pub(crate) struct Request {
 /// A whole answer, whatever its status.
 #[derive(Debug)]
 pub(crate) struct Response {
+    /// Where the answer came from, after redirects.
+    pub(crate) url: Url,
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
@@ -237,7 +239,7 @@ impl HttpClient {
     async fn once(&self, request: &Request, url: Url, headers: HeaderMap) -> Result<Response, Attempt> {
         let mut answer = self
             .inner
-            .request(request.method.clone(), url)
+            .request(request.method.clone(), url.clone())
             .headers(headers)
             .body(request.body.clone())
             .send()
@@ -264,7 +266,7 @@ impl HttpClient {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Response { status, headers, body: body.freeze() })
+        Ok(Response { url, status, headers, body: body.freeze() })
     }
 }
 

@@ -66,3 +66,8 @@ pub use identity::{
 pub use sign::{Session, Signed, SigningContext, SigningIdentity};
 #[cfg(feature = "net")]
 pub use signer::{EphemeralKey, KeyScheme, Signer};
+#[cfg(feature = "net")]
+pub use oci::{
+    Attachment, CredentialSource, Descriptor, ImageIndex, ImageManifest, ImageReference, Layout,
+    LayoutReference, Manifest, Platform, Reference, Registry, RegistryOptions, Store, open,
+};

@@ -1,0 +1,80 @@
+//! The profile that Fulcio issues by, enforced on what is presented.
+//!
+//! Source: Sigstore client specification and Fulcio certificate specification.
+
+use const_oid::AssociatedOid;
+use const_oid::db::rfc5280::ID_KP_CODE_SIGNING;
+use const_oid::db::rfc6962::CT_PRECERT_POISON;
+use der::Decode;
+use x509_cert::Version;
+use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectAltName};
+
+use super::{Certificate, invalid};
+use crate::error::Result;
+
+/// What a leaf must look like: it signs code, nothing else, and is no authority.
+pub(crate) fn check_leaf(certificate: &Certificate) -> Result<()> {
+    let parsed = &certificate.parsed;
+    if parsed.tbs_certificate.version != Version::V3 {
+        return Err(invalid("the certificate is not of version 3"));
+    }
+    let usage: KeyUsage = required(parsed, "key usage")?.1;
+    if usage.0.bits() != KeyUsages::DigitalSignature as u16 {
+        return Err(invalid("wrong key usage").expected("digitalSignature alone").found(format!("{:?}", usage.0)));
+    }
+    let purposes: ExtendedKeyUsage = required(parsed, "extended key usage")?.1;
+    if purposes.0 != [ID_KP_CODE_SIGNING] {
+        // A certificate for servers or time stamping must not pass as a signer's.
+        return Err(invalid("wrong extended key usage").expected("codeSigning alone"));
+    }
+    if let Some((_, constraints)) = optional::<BasicConstraints>(parsed, "basic constraints")?
+        && constraints.ca
+    {
+        return Err(invalid("the signing certificate is an authority's"));
+    }
+    let (critical, _): (bool, SubjectAltName) = required(parsed, "subject alternative name")?;
+    if critical != parsed.tbs_certificate.subject.0.is_empty() {
+        return Err(invalid("wrong criticality of the subject alternative name")
+            .expected("critical exactly when the subject is empty"));
+    }
+    if extensions(parsed).any(|extension| extension.extn_id == CT_PRECERT_POISON) {
+        return Err(invalid("the certificate is a precertificate"));
+    }
+    Ok(())
+}
+
+/// What an authority in the chain must look like; path building checks path length and purposes.
+pub(super) fn check_authority(parsed: &x509_cert::Certificate) -> Result<()> {
+    let (critical, constraints): (bool, BasicConstraints) = required(parsed, "basic constraints")?;
+    if !critical || !constraints.ca {
+        return Err(invalid("a certificate in the chain is no authority's"));
+    }
+    let (_, usage): (bool, KeyUsage) = required(parsed, "key usage")?;
+    if !usage.key_cert_sign() {
+        return Err(invalid("an authority in the chain may not sign certificates").expected("keyCertSign"));
+    }
+    Ok(())
+}
+
+fn extensions(parsed: &x509_cert::Certificate) -> impl Iterator<Item = &x509_cert::ext::Extension> {
+    parsed.tbs_certificate.extensions.iter().flatten()
+}
+
+fn optional<'a, T: AssociatedOid + Decode<'a>>(
+    parsed: &'a x509_cert::Certificate,
+    name: &str,
+) -> Result<Option<(bool, T)>> {
+    let Some(extension) = extensions(parsed).find(|extension| extension.extn_id == T::OID) else {
+        return Ok(None);
+    };
+    let value = T::from_der(extension.extn_value.as_bytes())
+        .map_err(|e| invalid(&format!("the {name} cannot be read")).found(e.to_string()))?;
+    Ok(Some((extension.critical, value)))
+}
+
+fn required<'a, T: AssociatedOid + Decode<'a>>(
+    parsed: &'a x509_cert::Certificate,
+    name: &str,
+) -> Result<(bool, T)> {
+    optional(parsed, name)?.ok_or_else(|| invalid(&format!("a certificate has no {name}")))
+}

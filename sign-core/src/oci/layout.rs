@@ -1,0 +1,320 @@
+//! An OCI image layout: a directory with `oci-layout`, `index.json` and `blobs/`.
+//!
+//! Source: OCI image specification 1.1, "Image Layout".
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::digest::Digest;
+use crate::error::{Code, Error, Result};
+
+use super::manifest::{
+    Descriptor, EMPTY_CONFIG, MAX_MANIFEST, Manifest, OCI_INDEX, OCI_MANIFEST, check_digest,
+    referrer_manifest,
+};
+use super::reference::LayoutReference;
+use super::{Attachment, MAX_REFERRERS, Store, check_blob, check_blob_size, distinct, too_many_referrers};
+
+/// Names an image in `index.json`.
+const REF_NAME: &str = "org.opencontainers.image.ref.name";
+/// The file that says that a directory is a layout.
+const MARKER: &str = "oci-layout";
+/// Largest marker file; it holds one version.
+const MAX_MARKER: usize = 4096;
+/// The list of what the layout holds.
+const INDEX: &str = "index.json";
+/// Held while [`INDEX`] is written.
+const LOCK: &str = "index.json.lock";
+/// Longest wait for another process that writes.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
+
+/// One writer at a time in this process; the lock file is for other processes.
+static WRITER: Mutex<()> = Mutex::new(());
+
+/// An OCI image layout on disk. Every call reads and writes small files and returns at once.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    reference: LayoutReference,
+}
+
+impl Layout {
+    /// Opens the layout that `reference` names.
+    pub fn open(reference: LayoutReference) -> Result<Self> {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Marker {
+            image_layout_version: String,
+        }
+        let path = reference.directory().join(MARKER);
+        let bytes = read_file(&path, MAX_MARKER)?.ok_or_else(|| {
+            Error::new(Code::SubjectNotFound, "not an OCI image layout")
+                .expected(format!("a directory with a file named {MARKER}"))
+                .found(reference.directory().display())
+        })?;
+        match serde_json::from_slice::<Marker>(&bytes) {
+            Ok(marker) if marker.image_layout_version.starts_with("1.") => Ok(Self { reference }),
+            Ok(marker) => Err(Error::new(Code::InvalidArgument, "an OCI image layout of another version")
+                .expected("1.x")
+                .found(marker.image_layout_version)),
+            Err(e) => Err(Error::new(Code::InvalidArgument, "not an OCI image layout")
+                .found(path.display())
+                .caused_by(e)),
+        }
+    }
+
+    fn blob_path(&self, digest: &Digest) -> PathBuf {
+        // A digest has one spelling without any separator in it, so that this stays inside the directory.
+        self.reference.directory().join("blobs").join(digest.algorithm().as_str()).join(digest.hex())
+    }
+
+    /// `index.json` as a document, and the descriptors in it.
+    fn index(&self) -> Result<(Value, Vec<Descriptor>)> {
+        let path = self.reference.directory().join(INDEX);
+        let bytes = read_file(&path, MAX_MANIFEST)?.ok_or_else(|| {
+            Error::new(Code::SubjectNotFound, "the image layout has no index").found(path.display())
+        })?;
+        let Manifest::Index(index) = Manifest::parse(Some(OCI_INDEX), &bytes)? else {
+            return Err(Error::new(Code::ManifestInvalid, "the layout's index is not an index"));
+        };
+        let document = serde_json::from_slice(&bytes).map_err(|e| {
+            Error::new(Code::ManifestInvalid, "the layout's index does not parse").caused_by(e)
+        })?;
+        Ok((document, index.manifests))
+    }
+
+    fn read_manifest(&self, digest: &Digest) -> Result<Option<Bytes>> {
+        let Some(bytes) = read_file(&self.blob_path(digest), MAX_MANIFEST)? else { return Ok(None) };
+        check_digest(digest, &bytes)?;
+        Ok(Some(bytes.into()))
+    }
+
+    /// The entry of the index that the reference means.
+    fn find(&self, entries: Vec<Descriptor>) -> Result<Descriptor> {
+        let not_found = |message: &str| Error::new(Code::SubjectNotFound, message).found(&self.reference);
+        if let Some(digest) = self.reference.digest() {
+            if let Some(entry) = entries.into_iter().find(|entry| &entry.digest == digest) {
+                return Ok(entry);
+            }
+            // A platform's image is listed in a nested index only.
+            let bytes =
+                self.read_manifest(digest)?.ok_or_else(|| not_found("the image is not in the layout"))?;
+            let manifest = Manifest::parse(None, &bytes)?;
+            return Ok(Descriptor::named(manifest.media_type(), digest.clone(), bytes.len()));
+        }
+        let mut candidates: Vec<Descriptor> = match self.reference.tag() {
+            Some(tag) => entries
+                .into_iter()
+                .filter(|entry| entry.annotations.get(REF_NAME).is_some_and(|name| name == tag))
+                .collect(),
+            None => {
+                // What is attached to an image in the layout is not itself the image that is meant.
+                let mut images = Vec::new();
+                for entry in distinct(entries) {
+                    if self.subject_of(&entry)?.is_none() {
+                        images.push(entry);
+                    }
+                }
+                images
+            }
+        };
+        candidates = distinct(candidates);
+        match (candidates.pop(), candidates.is_empty()) {
+            (Some(only), true) => Ok(only),
+            (Some(_), false) => {
+                Err(Error::new(Code::InvalidArgument, "the layout holds several images that could be meant")
+                    .found(format!("{} images", candidates.len() + 1))
+                    .hint("name one, with :TAG or @DIGEST"))
+            }
+            (None, _) => Err(not_found("the image is not in the layout")),
+        }
+    }
+
+    /// What an entry of the index is attached to. Something that is missing or no manifest is attached to
+    /// nothing that we could tell.
+    fn subject_of(&self, entry: &Descriptor) -> Result<Option<Descriptor>> {
+        let Some(bytes) = self.read_manifest(&entry.digest)? else { return Ok(None) };
+        Ok(Manifest::parse(Some(&entry.media_type), &bytes).ok().and_then(|m| m.subject().cloned()))
+    }
+
+    fn list_referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
+        let mut referrers = Vec::new();
+        for entry in distinct(self.index()?.1) {
+            let Some(bytes) = self.read_manifest(&entry.digest)? else { continue };
+            let Ok(manifest) = Manifest::parse(Some(&entry.media_type), &bytes) else { continue };
+            if manifest.subject().is_some_and(|found| &found.digest == subject) {
+                referrers.push(manifest.referrer_descriptor(entry.digest, bytes.len()));
+            }
+            if referrers.len() > MAX_REFERRERS {
+                return Err(too_many_referrers());
+            }
+        }
+        Ok(referrers)
+    }
+
+    fn write_blob(&self, content: &[u8]) -> Result<Digest> {
+        let digest = Digest::sha256(content);
+        let path = self.blob_path(&digest);
+        match read_file(&path, content.len()) {
+            Ok(Some(found)) if found == content => {}
+            _ => write_atomically(&path, content)?,
+        }
+        Ok(digest)
+    }
+
+    fn attach_now(&self, subject: &Descriptor, attachment: &Attachment) -> Result<Descriptor> {
+        let manifest = referrer_manifest(
+            subject,
+            &attachment.artifact_type,
+            &attachment.content,
+            &attachment.annotations,
+        );
+        let body = serde_json::to_vec(&manifest).map_err(|e| {
+            Error::new(Code::Internal, "the referrer's manifest could not be written").caused_by(e)
+        })?;
+        self.write_blob(EMPTY_CONFIG)?;
+        self.write_blob(&attachment.content)?;
+        let digest = self.write_blob(&body)?;
+        let listed = Manifest::Image(manifest).referrer_descriptor(digest, body.len());
+        debug_assert_eq!(listed.media_type, OCI_MANIFEST);
+
+        let _writer = WRITER.lock().unwrap_or_else(PoisonError::into_inner);
+        let _lock = LockFile::take(&self.reference.directory().join(LOCK))?;
+        let (mut document, entries) = self.index()?;
+        if entries.iter().any(|entry| entry.digest == listed.digest) {
+            return Ok(listed);
+        }
+        let entry = serde_json::to_value(&listed)
+            .map_err(|e| Error::new(Code::Internal, "a descriptor could not be written").caused_by(e))?;
+        match document.get_mut("manifests") {
+            Some(Value::Array(manifests)) => manifests.push(entry),
+            Some(manifests) => *manifests = Value::Array(vec![entry]),
+            None => return Err(Error::new(Code::ManifestInvalid, "the layout's index lists nothing")),
+        }
+        let bytes = serde_json::to_vec(&document).map_err(|e| {
+            Error::new(Code::Internal, "the layout's index could not be written").caused_by(e)
+        })?;
+        if bytes.len() > MAX_MANIFEST {
+            return Err(too_many_referrers());
+        }
+        write_atomically(&self.reference.directory().join(INDEX), &bytes)?;
+        Ok(listed)
+    }
+}
+
+#[async_trait]
+impl Store for Layout {
+    fn name(&self) -> String {
+        format!("oci-layout:{}", self.reference.directory().display())
+    }
+
+    async fn resolve(&self) -> Result<Descriptor> {
+        let entry = self.find(self.index()?.1)?;
+        let bytes = self.manifest(&entry.digest).await?;
+        let manifest = Manifest::parse(Some(&entry.media_type), &bytes)?;
+        Ok(Descriptor::named(manifest.media_type(), entry.digest, bytes.len()))
+    }
+
+    async fn manifest(&self, digest: &Digest) -> Result<Bytes> {
+        self.read_manifest(digest)?.ok_or_else(|| {
+            Error::new(Code::SubjectNotFound, "the manifest is not in the layout").found(digest)
+        })
+    }
+
+    async fn blob(&self, descriptor: &Descriptor, limit: usize) -> Result<Bytes> {
+        check_blob_size(descriptor, limit)?;
+        let bytes = read_file(&self.blob_path(&descriptor.digest), limit)?.ok_or_else(|| {
+            Error::new(Code::SubjectNotFound, "the blob is not in the layout").found(&descriptor.digest)
+        })?;
+        check_blob(descriptor, &bytes)?;
+        Ok(bytes.into())
+    }
+
+    async fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
+        self.list_referrers(subject)
+    }
+
+    async fn attach(&self, subject: &Descriptor, attachment: &Attachment) -> Result<Descriptor> {
+        let (layout, subject, attachment) = (self.clone(), subject.clone(), attachment.clone());
+        // Waiting for another writer must not hold up other tasks.
+        tokio::task::spawn_blocking(move || layout.attach_now(&subject, &attachment))
+            .await
+            .map_err(|e| Error::new(Code::Internal, "writing to the layout was interrupted").caused_by(e))?
+    }
+}
+
+/// A file that exists while somebody writes; removed on drop.
+struct LockFile(PathBuf);
+
+impl LockFile {
+    fn take(path: &Path) -> Result<Self> {
+        let start = Instant::now();
+        loop {
+            match OpenOptions::new().write(true).create_new(true).open(path) {
+                Ok(_) => return Ok(Self(path.to_owned())),
+                Err(e) if e.kind() == ErrorKind::AlreadyExists && start.elapsed() < LOCK_WAIT => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Err(e) => {
+                    return Err(Error::new(Code::AttachIncomplete, "the layout's index could not be locked")
+                        .found(path.display())
+                        .hint("remove the lock file if no other program is writing to the layout")
+                        .caused_by(e));
+                }
+            }
+        }
+    }
+}
+
+impl Drop for LockFile {
+    fn drop(&mut self) {
+        // The next writer says so if it stays.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// The content of a file of at most `limit` bytes; `None` if there is no such file.
+fn read_file(path: &Path, limit: usize) -> Result<Option<Vec<u8>>> {
+    let failed = |e: std::io::Error| {
+        Error::new(Code::FileUnreadable, "a file could not be read").found(path.display()).caused_by(e)
+    };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+        Err(e) => return Err(failed(e)),
+    };
+    let mut bytes = Vec::new();
+    file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() > limit {
+        return Err(Error::new(Code::LimitExceeded, "a file in the layout is too large")
+            .expected(format!("at most {limit} bytes"))
+            .found(path.display()));
+    }
+    Ok(Some(bytes))
+}
+
+/// Writes next to `path` and renames, so that a reader sees the old or the new content and never a part.
+fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}-{}.tmp", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed)));
+    let temporary = path.with_file_name(name);
+    let write = || {
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    };
+    write().map_err(|e| {
+        let _ = fs::remove_file(&temporary);
+        Error::new(Code::FileUnreadable, "a file could not be written").found(path.display()).caused_by(e)
+    })
+}
