@@ -38,7 +38,7 @@ impl PublicKey {
     /// # Errors
     /// [`Code::InvalidArgument`] for keys that are malformed, weak or not supported.
     pub fn from_der(der: &[u8]) -> Result<Self> {
-        let malformed = |e: spki::der::Error| unusable("not a SubjectPublicKeyInfo").found(e.to_string());
+        let malformed = |e: spki::Error| unusable("not a SubjectPublicKeyInfo").found(e.to_string());
         let spki = SubjectPublicKeyInfoRef::try_from(der).map_err(malformed)?;
         let raw = spki.subject_public_key.raw_bytes();
         let der = DerPublicKey::from_bytes(der);
@@ -83,6 +83,12 @@ impl PublicKey {
             SigningScheme::Ed25519 => None,
             _ => Some(HashAlgorithm::Sha256),
         }
+    }
+
+    /// The raw 32 bytes of an Ed25519 key.
+    pub(crate) fn ed25519_bytes(&self) -> Option<&[u8]> {
+        let start = self.as_der().len().checked_sub(32)?;
+        (self.scheme == SigningScheme::Ed25519).then(|| self.as_der().get(start..))?
     }
 
     /// The name in the protobuf `PublicKeyDetails`, as Rekor v2 writes it; `None` where that log

@@ -44,16 +44,24 @@ mod sign;
 mod verify;
 
 pub use bundle::{BUNDLE_V0_3, Bundle, BundleVersion, Content, KeyMaterial, MessageSignature};
+pub use certificate::{Certificate, Claim, SubjectAltName};
 pub use clock::{Clock, FixedClock, SystemClock};
+pub use crypto::PublicKey;
 pub use digest::{Digest, HashAlgorithm, Hasher};
 pub use envelope::{Envelope, EnvelopeSignature, INTOTO_PAYLOAD_TYPE, pae_digest};
 pub use error::{Code, Error, Outcome, Result};
+pub use policy::{Identity, IdentityPolicy, IssuerRule, Pattern};
 pub use predicate::{
     CheckedPredicate, Outline, PredicateType, SIGN_V1, TypeSelector, check as check_predicate,
 };
 pub use statement::{STATEMENT_V0_1, STATEMENT_V1, Statement, StatementBuilder, Subject};
 pub use tlog::{InclusionProof, LogEntry};
-pub use trust::{CLIENT_TRUST_CONFIG_V0_1, RekorService, SIGNING_CONFIG_V0_2, SigningConfig, TrustConfig};
+pub use trust::{
+    CLIENT_TRUST_CONFIG_V0_1, Instance, RekorService, SIGNING_CONFIG_V0_2, SigningConfig, TrustConfig, TrustedRoot,
+};
+pub use verify::{
+    Artifact, Check, LoggedEntry, Requirement, TimeSource, TrustedTime, VerifiedBundle, VerifiedSigner, Verifier,
+};
 
 #[cfg(feature = "net")]
 pub use http::{DEFAULT_TIMEOUT, HttpClient, HttpOptions};
@@ -69,5 +77,5 @@ pub use signer::{EphemeralKey, KeyScheme, Signer};
 #[cfg(feature = "net")]
 pub use oci::{
     Attachment, CredentialSource, Descriptor, ImageIndex, ImageManifest, ImageReference, Layout,
-    LayoutReference, Manifest, Platform, Reference, Registry, RegistryOptions, Store, open,
+    LayoutReference, Manifest, Platform, Reference, Registry, RegistryOptions, Store, open as open_store,
 };

@@ -13,6 +13,7 @@ use const_oid::db::rfc5280::ID_CE_SUBJECT_ALT_NAME;
 use der::asn1::Utf8StringRef;
 use der::{Decode as _, Encode as _};
 use jiff::Timestamp;
+use rustls_pki_types::CertificateDer;
 use x509_cert::ext::pkix::name::{GeneralName, GeneralNames};
 
 pub(crate) use chain::Path;
@@ -20,6 +21,7 @@ pub use claims::Claim;
 pub(crate) use profile::check_leaf;
 pub(crate) use sct::{Sct, embedded_scts};
 
+use crate::clock::Window;
 use crate::error::{Code, Error, Result};
 
 /// `otherName` type in which Fulcio puts names that are neither an address nor a URI.
@@ -34,6 +36,23 @@ pub struct Certificate {
     validity: Validity,
     san: SubjectAltName,
     claims: BTreeMap<Claim, String>,
+}
+
+/// A certificate transparency log that is trusted.
+#[derive(Debug)]
+pub(crate) struct CtLog {
+    pub(crate) url: String,
+    pub(crate) id: Vec<u8>,
+    pub(crate) key_der: Vec<u8>,
+    pub(crate) window: Window,
+}
+
+/// A certificate authority that is trusted; paths are built inside one of these only.
+#[derive(Debug)]
+pub(crate) struct CertificateAuthority {
+    pub(crate) intermediates: Vec<CertificateDer<'static>>,
+    pub(crate) root: CertificateDer<'static>,
+    pub(crate) window: Window,
 }
 
 /// The one name a certificate is issued to.
@@ -212,6 +231,12 @@ fn parse_der(der: &[u8]) -> Result<x509_cert::Certificate> {
         return Err(invalid("the certificate has an extension twice"));
     }
     Ok(parsed)
+}
+
+/// Whether a certificate names itself as its issuer, as roots do.
+pub(crate) fn is_self_issued(der: &[u8]) -> Result<bool> {
+    let parsed = parse_der(der)?;
+    Ok(parsed.tbs_certificate.issuer == parsed.tbs_certificate.subject)
 }
 
 fn subject_alt_name(der: &[u8]) -> Result<SubjectAltName> {

@@ -7,7 +7,7 @@ use const_oid::db::rfc5280::ID_KP_CODE_SIGNING;
 use const_oid::db::rfc6962::CT_PRECERT_POISON;
 use der::Decode;
 use x509_cert::Version;
-use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectAltName};
+use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName};
 
 use super::{Certificate, invalid};
 use crate::error::Result;
@@ -19,8 +19,10 @@ pub(crate) fn check_leaf(certificate: &Certificate) -> Result<()> {
         return Err(invalid("the certificate is not of version 3"));
     }
     let usage: KeyUsage = required(parsed, "key usage")?.1;
-    if usage.0.bits() != KeyUsages::DigitalSignature as u16 {
-        return Err(invalid("wrong key usage").expected("digitalSignature alone").found(format!("{:?}", usage.0)));
+    if !usage.digital_signature() || usage.key_cert_sign() || usage.crl_sign() {
+        return Err(invalid("wrong key usage")
+            .expected("digitalSignature, and nothing an authority does")
+            .found(format!("{:?}", usage.0)));
     }
     let purposes: ExtendedKeyUsage = required(parsed, "extended key usage")?.1;
     if purposes.0 != [ID_KP_CODE_SIGNING] {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::SigningContext;
-use crate::certificate::{Certificate, San};
+use crate::certificate::{Certificate, SubjectAltName as San};
 use crate::error::{Code, Result};
 use crate::fulcio;
 use crate::identity::{ExpectedSan, IdentityToken, SIGSTORE_AUDIENCE, TokenSource};

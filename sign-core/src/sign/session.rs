@@ -186,7 +186,7 @@ impl<'a> Session<'a> {
             issuer: IssuerRule::Matches(Pattern::exact(credential.identity.issuer.as_str())),
             claims: Vec::new(),
         };
-        let requirement = Requirement::Identities(IdentityPolicy::new(vec![identity]));
+        let requirement = Requirement::Identities(IdentityPolicy::new(vec![identity])?);
         let verified = self
             .context
             .verifier

@@ -1,4 +1,28 @@
-//! Transparency log entries: what a log returned, as a bundle carries it.
+//! Transparency log entries: what a log returned, as a bundle carries it, and how it is proven.
+
+mod body;
+mod checkpoint;
+mod inclusion;
+mod set;
+
+pub(crate) use body::{Body, Verifier as EntryVerifier};
+pub(crate) use checkpoint::Checkpoint;
+pub(crate) use inclusion::check_inclusion;
+pub(crate) use set::check_promise;
+
+use crate::clock::Window;
+use crate::crypto::PublicKey;
+
+/// A transparency log that is trusted.
+#[derive(Debug)]
+pub(crate) struct Log {
+    pub(crate) url: String,
+    /// The host of `url`, without the port: the origin of a Rekor v2's checkpoints.
+    pub(crate) host: Option<String>,
+    pub(crate) id: Vec<u8>,
+    pub(crate) key: PublicKey,
+    pub(crate) window: Window,
+}
 
 /// An entry of a transparency log.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -156,7 +156,7 @@ impl SigningConfig {
         let json = match instance {
             Instance::Public => sigstore_trust_root::SIGSTORE_PRODUCTION_SIGNING_CONFIG,
             Instance::Staging => sigstore_trust_root::SIGSTORE_STAGING_SIGNING_CONFIG,
-            Instance::Github => {
+            Instance::GitHub => {
                 return Err(Error::new(Code::NoUsableService, "this instance has no public signing config")
                     .hint("give one with --signing-config or --trust-config"));
             }
@@ -425,6 +425,6 @@ mod tests {
             assert_eq!(config.rekor(now).unwrap().len(), 1);
             assert_eq!(config.tsa(now).unwrap().len(), 1);
         }
-        assert_eq!(SigningConfig::embedded(Instance::Github).unwrap_err().code(), Code::NoUsableService);
+        assert_eq!(SigningConfig::embedded(Instance::GitHub).unwrap_err().code(), Code::NoUsableService);
     }
 }

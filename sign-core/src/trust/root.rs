@@ -1,0 +1,256 @@
+//! The trusted root: keys and certificates of the services that are believed, each with its time.
+//!
+//! Source: `TrustedRoot` in `sigstore_trustroot.proto`. The JSON is read by `sigstore-trust-root`; here
+//! it becomes what the checks need, so that nothing has to be parsed again for each bundle.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls_pki_types::CertificateDer;
+use sigstore_types::{TimeRange, TsaAuthority};
+use url::Url;
+
+use crate::certificate::{CertificateAuthority, CtLog};
+use crate::clock::Window;
+use crate::crypto::PublicKey;
+use crate::digest::Digest;
+use crate::error::{Code, Error, Result};
+use crate::timestamp::TimestampAuthority;
+use crate::tlog::Log;
+
+/// What the media type of a trusted root starts with, in all its spellings.
+const MEDIA_TYPE_PREFIX: &str = "application/vnd.dev.sigstore.trustedroot";
+/// Most entries of each kind: real roots have under ten, and every signature may try them all.
+const MAX_ENTRIES: usize = 64;
+/// `keyDetails` of keys in PKCS #1, which old CT logs have.
+const PKCS1: &str = "PKCS1_RSA_PKCS1V5";
+
+/// A Sigstore deployment whose trusted root comes with this crate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Instance {
+    /// The public good instance, sigstore.dev.
+    #[default]
+    Public,
+    /// The staging instance, sigstage.dev.
+    Staging,
+    /// GitHub's own, for attestations of private repositories and for releases.
+    GitHub,
+}
+
+/// Everything that a bundle is checked against. Cheap to clone.
+#[derive(Clone)]
+pub struct TrustedRoot(Arc<Inner>);
+
+struct Inner {
+    logs: Vec<Log>,
+    lists_logs: bool,
+    ct_logs: Vec<CtLog>,
+    lists_ct_logs: bool,
+    certificate_authorities: Vec<CertificateAuthority>,
+    timestamp_authorities: Vec<TimestampAuthority>,
+}
+
+impl TrustedRoot {
+    /// Parses the JSON form.
+    ///
+    /// # Errors
+    /// [`Code::TrustConfigInvalid`].
+    pub fn from_json(json: &[u8]) -> Result<Self> {
+        let text = std::str::from_utf8(json).map_err(|e| invalid("not a trusted root").caused_by(e))?;
+        let wire = sigstore_trust_root::TrustedRoot::from_json(text)
+            .map_err(|e| invalid("not a trusted root").found(e.to_string()).caused_by(e))?;
+        if !wire.media_type.starts_with(MEDIA_TYPE_PREFIX) {
+            return Err(invalid("not a trusted root").expected(MEDIA_TYPE_PREFIX).found(&wire.media_type));
+        }
+        let counts =
+            [wire.tlogs.len(), wire.ctlogs.len(), wire.certificate_authorities.len(), wire.timestamp_authorities.len()];
+        if counts.iter().any(|count| *count > MAX_ENTRIES) {
+            return Err(invalid("the trusted root lists too many services").expected(MAX_ENTRIES));
+        }
+        let (lists_logs, lists_ct_logs) = (!wire.tlogs.is_empty(), !wire.ctlogs.is_empty());
+        let mut logs = Vec::new();
+        for log in &wire.tlogs {
+            let window = window(log.public_key.valid_for.as_ref(), "a transparency log")?;
+            // A key of a kind that is not known here proves nothing, and must not hide the others.
+            let Ok(key) = PublicKey::from_der(log.public_key.raw_bytes.as_bytes()) else { continue };
+            let id = key_id(log.log_id.key_id.as_bytes())?;
+            let host = Url::parse(&log.base_url).ok().and_then(|url| url.host_str().map(str::to_owned));
+            logs.push(Log { url: log.base_url.clone(), host, id, key, window });
+        }
+        let mut ct_logs = Vec::new();
+        for log in &wire.ctlogs {
+            let window = window(log.public_key.valid_for.as_ref(), "a CT log")?;
+            let key_der = log.public_key.raw_bytes.as_bytes().to_vec();
+            if log.public_key.key_details.as_str() != PKCS1 && PublicKey::from_der(&key_der).is_err() {
+                continue;
+            }
+            let id = key_id(log.log_id.key_id.as_bytes())?;
+            ct_logs.push(CtLog { url: log.base_url.clone(), id, key_der, window });
+        }
+        let mut certificate_authorities = Vec::new();
+        for authority in &wire.certificate_authorities {
+            let mut chain = certificates(&authority.cert_chain);
+            let root = chain.pop().ok_or_else(|| invalid("a certificate authority has no certificates"))?;
+            let window = window(authority.valid_for.as_ref(), "a certificate authority")?;
+            certificate_authorities.push(CertificateAuthority { intermediates: chain, root, window });
+        }
+        let timestamp_authorities =
+            wire.timestamp_authorities.iter().map(timestamp_authority).collect::<Result<_>>()?;
+        Ok(Self(Arc::new(Inner {
+            logs,
+            lists_logs,
+            ct_logs,
+            lists_ct_logs,
+            certificate_authorities,
+            timestamp_authorities,
+        })))
+    }
+
+    /// The root that came with this version of the crate.
+    ///
+    /// # Errors
+    /// None in a released version.
+    pub fn embedded(instance: Instance) -> Result<Self> {
+        let json = match instance {
+            Instance::Public => sigstore_trust_root::SIGSTORE_PRODUCTION_TRUSTED_ROOT,
+            Instance::Staging => sigstore_trust_root::SIGSTORE_STAGING_TRUSTED_ROOT,
+            Instance::GitHub => sigstore_trust_root::SIGSTORE_GITHUB_TRUSTED_ROOT,
+        };
+        Self::from_json(json.as_bytes())
+    }
+
+    /// Whether the deployment has transparency logs, so that an entry must be shown.
+    pub(crate) fn lists_logs(&self) -> bool {
+        self.0.lists_logs
+    }
+
+    /// Whether the deployment has CT logs, so that an SCT must be shown.
+    pub(crate) fn lists_ct_logs(&self) -> bool {
+        self.0.lists_ct_logs
+    }
+
+    /// The logs with this id; more than one where a key has several windows.
+    pub(crate) fn logs_with_id<'a>(&'a self, id: &[u8]) -> impl Iterator<Item = &'a Log> + use<'a> {
+        let id = id.to_vec();
+        self.0.logs.iter().filter(move |log| log.id == id)
+    }
+
+    /// The CT logs with this id.
+    pub(crate) fn ct_logs_with_id<'a>(&'a self, id: &[u8]) -> impl Iterator<Item = &'a CtLog> + use<'a> {
+        let id = id.to_vec();
+        self.0.ct_logs.iter().filter(move |log| log.id == id)
+    }
+
+    pub(crate) fn certificate_authorities(&self) -> &[CertificateAuthority] {
+        &self.0.certificate_authorities
+    }
+
+    pub(crate) fn timestamp_authorities(&self) -> &[TimestampAuthority] {
+        &self.0.timestamp_authorities
+    }
+}
+
+impl fmt::Debug for TrustedRoot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TrustedRoot")
+            .field("logs", &self.0.logs.iter().map(|log| &log.url).collect::<Vec<_>>())
+            .field("ct_logs", &self.0.ct_logs.iter().map(|log| &log.url).collect::<Vec<_>>())
+            .field("certificate_authorities", &self.0.certificate_authorities.len())
+            .field("timestamp_authorities", &self.0.timestamp_authorities.len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn timestamp_authority(wire: &sigstore_trust_root::TimestampAuthority) -> Result<TimestampAuthority> {
+    use der::Decode as _;
+    let window = window(wire.valid_for.as_ref(), "a timestamp authority")?;
+    let mut chain = wire.cert_chain.certificates.iter().map(|entry| entry.raw_bytes.clone());
+    let leaf_der = chain.next().ok_or_else(|| invalid("a timestamp authority has no certificates"))?;
+    let mut intermediates: Vec<_> = chain.collect();
+    let root = intermediates.pop().unwrap_or_else(|| leaf_der.clone());
+    let leaf = x509_cert::Certificate::from_der(leaf_der.as_bytes())
+        .map_err(|e| invalid("a timestamp authority's certificate cannot be read").caused_by(e))?;
+    Ok(TimestampAuthority {
+        uri: wire.uri.clone().unwrap_or_default(),
+        fingerprint: Digest::sha256(leaf_der.as_bytes()),
+        authority: TsaAuthority::new(leaf_der, intermediates, root, wire.valid_for.clone()),
+        leaf,
+        window,
+    })
+}
+
+/// A missing window is malformed: read as unbounded, it would trust a key for ever.
+fn window(range: Option<&TimeRange>, what: &str) -> Result<Window> {
+    let range = range.ok_or_else(|| invalid(&format!("{what} has no validity")).expected("validFor.start"))?;
+    Ok(Window { start: range.start, end: range.end })
+}
+
+fn certificates(chain: &sigstore_trust_root::trusted_root::CertChain) -> Vec<CertificateDer<'static>> {
+    chain.certificates.iter().map(|entry| CertificateDer::from(entry.raw_bytes.as_bytes().to_vec())).collect()
+}
+
+fn key_id(bytes: &[u8]) -> Result<Vec<u8>> {
+    // Shorter ids exist in drafts; a bundle's id is compared whole, never by prefix.
+    if bytes.len() != 32 {
+        return Err(invalid("a log's id has the wrong length").expected("32 bytes").found(bytes.len()));
+    }
+    Ok(bytes.to_vec())
+}
+
+fn invalid(message: &str) -> Error {
+    Error::new(Code::TrustConfigInvalid, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn public() -> Value {
+        serde_json::from_str(sigstore_trust_root::SIGSTORE_PRODUCTION_TRUSTED_ROOT).unwrap()
+    }
+
+    fn code(root: &Value) -> Code {
+        TrustedRoot::from_json(root.to_string().as_bytes()).unwrap_err().code()
+    }
+
+    #[test]
+    fn the_embedded_roots_are_usable() {
+        for (instance, logs, ct_logs) in
+            [(Instance::Public, true, true), (Instance::Staging, true, true), (Instance::GitHub, false, false)]
+        {
+            let root = TrustedRoot::embedded(instance).unwrap();
+            assert_eq!((root.lists_logs(), root.lists_ct_logs()), (logs, ct_logs), "{instance:?}");
+            assert!(!root.certificate_authorities().is_empty(), "{instance:?}");
+            assert!(!root.timestamp_authorities().is_empty(), "{instance:?}");
+        }
+        let public = TrustedRoot::embedded(Instance::Public).unwrap();
+        assert!(public.0.logs.iter().any(|log| log.host.as_deref() == Some("log2025-1.rekor.sigstore.dev")));
+    }
+
+    #[test]
+    fn a_missing_window_is_not_an_open_one() {
+        for pointer in ["/tlogs/0/publicKey", "/ctlogs/0/publicKey", "/certificateAuthorities/0", "/timestampAuthorities/0"] {
+            let mut root = public();
+            root.pointer_mut(pointer).unwrap().as_object_mut().unwrap().remove("validFor").unwrap();
+            assert_eq!(code(&root), Code::TrustConfigInvalid, "{pointer}");
+            let mut root = public();
+            root.pointer_mut(pointer).unwrap()["validFor"] = json!({});
+            assert_eq!(code(&root), Code::TrustConfigInvalid, "{pointer}");
+        }
+    }
+
+    #[test]
+    fn refuses_other_documents_and_endless_lists() {
+        assert_eq!(code(&json!({})), Code::TrustConfigInvalid);
+        let mut root = public();
+        root["mediaType"] = json!("application/json");
+        assert_eq!(code(&root), Code::TrustConfigInvalid);
+        let mut root = public();
+        let one = root["tlogs"][0].clone();
+        root["tlogs"] = json!(vec![one; MAX_ENTRIES + 1]);
+        assert_eq!(code(&root), Code::TrustConfigInvalid);
+    }
+}

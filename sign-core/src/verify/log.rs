@@ -1,0 +1,180 @@
+//! Steps 7, 8 and 11: the log entries. Each is proven to be in a trusted log, and to be about this
+//! bundle. An entry that is not proven is no decoration: it fails the bundle.
+
+use jiff::Timestamp;
+
+use super::promise_suffices;
+use super::time::{Proven, in_window, unknown_log};
+use super::verified::{Check, LoggedEntry};
+use crate::bundle::{Bundle, Content, KeyMaterial};
+use crate::crypto::PublicKey;
+use crate::digest::Digest;
+use crate::error::{Code, Error, Result};
+use crate::tlog::{Body, Checkpoint, EntryVerifier, Log, LogEntry, check_inclusion};
+use crate::trust::TrustedRoot;
+
+/// A proven entry and, for the last step, the digest that it says was signed.
+pub(super) struct ProvenEntry {
+    pub(super) logged: LoggedEntry,
+    /// Only where the entry is about an artifact's signature.
+    pub(super) artifact: Option<Digest>,
+}
+
+/// Checks every entry; there must be one if the trusted root lists logs.
+pub(super) fn check(
+    root: &TrustedRoot,
+    bundle: &Bundle,
+    key: &PublicKey,
+    verifier_der: &[u8],
+    proven: &Proven,
+    now: Timestamp,
+    checks: &mut Vec<Check>,
+) -> Result<Vec<ProvenEntry>> {
+    if bundle.log_entries.is_empty() && root.lists_logs() {
+        return Err(Error::new(Code::LogEntryInvalid, "the bundle has no log entry")
+            .expected("an entry in a log of the trusted root")
+            .hint("without it, nobody can find out that a signature was made in their name"));
+    }
+    let mut out: Vec<ProvenEntry> = Vec::new();
+    for (index, entry) in bundle.log_entries.iter().enumerate() {
+        let earlier = bundle.log_entries.iter().take(index);
+        // Repeating an entry must not look like a second log.
+        if earlier.into_iter().any(|e| e.log_id == entry.log_id && e.log_index == entry.log_index) {
+            return Err(invalid("it is there twice").found(entry.log_index));
+        }
+        let promised = proven.promised.get(index).copied().flatten();
+        let log = prove(root, bundle, entry, promised, proven, now)?;
+        let artifact = bind(bundle, entry, key, verifier_der)?;
+        let how = match (&entry.proof, promised) {
+            (Some(proof), _) => format!("index {} of {}, tree size {}", entry.log_index, log.url, proof.tree_size),
+            (None, _) => format!("index {} promised by {}", entry.log_index, log.url),
+        };
+        checks.push(Check::new("transparency-log", how));
+        let logged =
+            LoggedEntry { log: log.url.clone(), log_index: entry.log_index, integrated_time: promised };
+        out.push(ProvenEntry { logged, artifact });
+    }
+    Ok(out)
+}
+
+/// Proves that the entry is in a trusted log whose key was good at the time.
+fn prove<'a>(
+    root: &'a TrustedRoot,
+    bundle: &Bundle,
+    entry: &LogEntry,
+    promised: Option<Timestamp>,
+    proven: &Proven,
+    now: Timestamp,
+) -> Result<&'a Log> {
+    let v2 = is_v2(entry);
+    let mut failure = unknown_log(&entry.log_id);
+    for log in root.logs_with_id(&entry.log_id) {
+        match prove_in(log, bundle, entry, v2).and_then(|()| check_window(log, promised, proven, now)) {
+            Ok(()) => return Ok(log),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+fn prove_in(log: &Log, bundle: &Bundle, entry: &LogEntry, v2: bool) -> Result<()> {
+    let Some(proof) = &entry.proof else {
+        if entry.promise.is_some() && promise_suffices(bundle.version) && !v2 {
+            return Ok(());
+        }
+        return Err(invalid("it has no inclusion proof").expected("an inclusion proof with a checkpoint"));
+    };
+    if proof.checkpoint.is_empty() {
+        // The oldest bundles have proofs without checkpoints: those prove nothing, the promise does.
+        if entry.promise.is_some() && promise_suffices(bundle.version) && !v2 {
+            return Ok(());
+        }
+        return Err(Error::new(Code::CheckpointInvalid, "the inclusion proof has no checkpoint"));
+    }
+    let checkpoint = Checkpoint::parse(&proof.checkpoint)?;
+    checkpoint.verify(log, v2)?;
+    check_inclusion(&entry.body, proof, &checkpoint)
+}
+
+/// A v1 log dates its entries; a v2 log does not, so every trusted time must be in the key's window.
+fn check_window(log: &Log, promised: Option<Timestamp>, proven: &Proven, now: Timestamp) -> Result<()> {
+    if let Some(time) = promised {
+        return in_window(log, time);
+    }
+    if proven.times.is_empty() {
+        return in_window(log, now);
+    }
+    proven.times.iter().try_for_each(|t| in_window(log, t.time))
+}
+
+fn is_v2(entry: &LogEntry) -> bool {
+    entry.version == "0.0.2" && entry.kind == "hashedrekord"
+}
+
+/// Ties the entry to this bundle: same signature, same key, same content. A genuine entry of somebody
+/// else's signature must not serve. Returns the artifact's digest where the entry names it.
+fn bind(bundle: &Bundle, entry: &LogEntry, key: &PublicKey, verifier_der: &[u8]) -> Result<Option<Digest>> {
+    let body = Body::parse(&entry.kind, &entry.version, &entry.body)?;
+    let same_verifier = |verifier: &EntryVerifier| {
+        let keyed = matches!(bundle.key_material, KeyMaterial::PublicKey { .. });
+        let same = match verifier {
+            EntryVerifier::Certificate(der) => !keyed && der == verifier_der,
+            EntryVerifier::PublicKey(der) => keyed && der == verifier_der,
+        };
+        if same { Ok(()) } else { Err(mismatch("another key or certificate")) }
+    };
+    let same_signature = |signature: &[u8]| {
+        if signature == bundle.signature() {
+            return Ok(());
+        }
+        Err(mismatch("another signature"))
+    };
+    match (body, &bundle.content) {
+        (Body::HashedRekordV1 { digest, signature, verifier }, Content::Message(_)) => {
+            same_signature(&signature)?;
+            same_verifier(&verifier)?;
+            Ok(Some(digest))
+        }
+        (Body::HashedRekordV2 { digest, signature, verifier, key_details }, content) => {
+            same_signature(&signature)?;
+            same_verifier(&verifier)?;
+            if key.key_details() != Some(key_details.as_str()) {
+                return Err(mismatch("another kind of key")
+                    .expected(key.key_details().unwrap_or("a kind of key that this log takes"))
+                    .found(key_details));
+            }
+            match content {
+                Content::Message(_) => Ok(Some(digest)),
+                Content::Dsse(envelope) => {
+                    let pae = envelope.pae_digest(digest.algorithm());
+                    if pae != digest {
+                        return Err(mismatch("another envelope").expected(pae).found(digest));
+                    }
+                    Ok(None)
+                }
+            }
+        }
+        (Body::Envelope { payload, signature, verifier }, Content::Dsse(envelope)) => {
+            same_signature(&signature)?;
+            same_verifier(&verifier)?;
+            let found = payload.algorithm().hash(&envelope.payload);
+            if found != payload {
+                return Err(mismatch("another payload").expected(found).found(payload));
+            }
+            Ok(None)
+        }
+        (Body::HashedRekordV1 { .. }, Content::Dsse(_)) => {
+            Err(mismatch("a message's signature").expected("an envelope"))
+        }
+        (Body::Envelope { .. }, Content::Message(_)) => Err(mismatch("an envelope").expected("a message's signature")),
+    }
+}
+
+fn mismatch(what: &str) -> Error {
+    Error::new(Code::LogEntryMismatch, format!("the log entry is about {what}"))
+        .hint("the entry is genuine, perhaps, but it belongs to another bundle")
+}
+
+fn invalid(message: &str) -> Error {
+    Error::new(Code::LogEntryInvalid, format!("the log entry: {message}"))
+}

@@ -1,0 +1,126 @@
+//! The proof. Only this folder can make one.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::certificate::Certificate;
+use crate::statement::Statement;
+
+/// A bundle that passed every check, with what the checks established.
+#[derive(Debug)]
+pub struct VerifiedBundle {
+    signer: VerifiedSigner,
+    statement: Option<Statement>,
+    log_entries: Vec<LoggedEntry>,
+    times: Vec<TrustedTime>,
+    checks: Vec<Check>,
+}
+
+/// Who signed.
+#[derive(Debug)]
+pub enum VerifiedSigner {
+    /// The holder of this certificate.
+    Certificate(Box<Certificate>),
+    /// The holder of the key that was asked for.
+    Key,
+}
+
+/// An entry proven to be in a trusted log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedEntry {
+    /// The log's address, from the trusted root.
+    pub log: String,
+    /// The entry's position.
+    pub log_index: u64,
+    /// When the log says it took the entry, where it signs that.
+    pub integrated_time: Option<Timestamp>,
+}
+
+/// A time that a trusted authority vouches for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustedTime {
+    /// The time.
+    pub time: Timestamp,
+    /// Who vouches.
+    pub source: TimeSource,
+}
+
+/// Who vouches for a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TimeSource {
+    /// A timestamp authority.
+    Tsa {
+        /// Its address, from the trusted root.
+        uri: String,
+    },
+    /// A log's signed entry timestamp.
+    Log {
+        /// Its address, from the trusted root.
+        url: String,
+    },
+}
+
+/// A check that passed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// Stable name.
+    pub name: &'static str,
+    /// What it rests on.
+    pub evidence: String,
+}
+
+impl Check {
+    pub(super) fn new(name: &'static str, evidence: impl fmt::Display) -> Self {
+        Self { name, evidence: evidence.to_string() }
+    }
+}
+
+impl VerifiedBundle {
+    pub(super) fn new(
+        signer: VerifiedSigner,
+        statement: Option<Statement>,
+        log_entries: Vec<LoggedEntry>,
+        times: Vec<TrustedTime>,
+        checks: Vec<Check>,
+    ) -> Self {
+        Self { signer, statement, log_entries, times, checks }
+    }
+
+    /// Who signed.
+    #[must_use]
+    pub fn signer(&self) -> &VerifiedSigner {
+        &self.signer
+    }
+
+    /// The verified statement; none where the artifact itself was signed.
+    #[must_use]
+    pub fn statement(&self) -> Option<&Statement> {
+        self.statement.as_ref()
+    }
+
+    /// Takes the statement out.
+    #[must_use]
+    pub fn into_statement(self) -> Option<Statement> {
+        self.statement
+    }
+
+    /// The proven log entries.
+    #[must_use]
+    pub fn log_entries(&self) -> &[LoggedEntry] {
+        &self.log_entries
+    }
+
+    /// The trusted times, earliest first.
+    #[must_use]
+    pub fn times(&self) -> &[TrustedTime] {
+        &self.times
+    }
+
+    /// Every check that was made, in order.
+    #[must_use]
+    pub fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+}
