@@ -3,8 +3,6 @@
 mod args;
 mod commands;
 mod context;
-mod demo_image;
-mod demo_sbom;
 mod output;
 mod progress;
 

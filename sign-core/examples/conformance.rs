@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use sign_core::{
-    Artifact, Bundle, Code, Error, Identity, IdentityPolicy, Instance, IssuerRule, Pattern, PublicKey, Requirement,
-    Result, SystemClock, TrustedRoot, Verifier,
+    Artifact, Bundle, Code, Error, Identity, IdentityPolicy, Instance, IssuerRule, Pattern, PublicKey,
+    Requirement, Result, SystemClock, TrustedRoot, Verifier,
 };
 
 fn main() -> ExitCode {

@@ -29,7 +29,9 @@ impl PublicKey {
         let blocks = pem_decode_all("PUBLIC KEY", pem).map_err(|e| unusable("not PEM").caused_by(e))?;
         match blocks.as_slice() {
             [der] => Self::from_der(der),
-            _ => Err(unusable("not one public key in PEM").expected("one PUBLIC KEY block").found(blocks.len())),
+            _ => Err(unusable("not one public key in PEM")
+                .expected("one PUBLIC KEY block")
+                .found(blocks.len())),
         }
     }
 
@@ -164,9 +166,7 @@ pub(crate) fn verifies_with_scheme(
 #[cfg(test)]
 mod tests {
     use aws_lc_rs::rand::SystemRandom;
-    use aws_lc_rs::signature::{
-        ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
-    };
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
 
     use super::*;
 
@@ -213,7 +213,8 @@ mod tests {
         rsa.extend([0xc1; 128]);
         rsa.extend(hex::decode("0203010001").unwrap());
         assert!(PublicKey::from_der(&rsa).unwrap_err().to_string().contains("1024"));
-        for pem in ["", "-----BEGIN PUBLIC KEY-----", "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----"]
+        for pem in
+            ["", "-----BEGIN PUBLIC KEY-----", "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----"]
         {
             assert_eq!(PublicKey::from_pem(pem).unwrap_err().code(), Code::InvalidArgument);
         }

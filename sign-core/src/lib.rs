@@ -57,10 +57,12 @@ pub use predicate::{
 pub use statement::{STATEMENT_V0_1, STATEMENT_V1, Statement, StatementBuilder, Subject};
 pub use tlog::{InclusionProof, LogEntry};
 pub use trust::{
-    CLIENT_TRUST_CONFIG_V0_1, Instance, RekorService, SIGNING_CONFIG_V0_2, SigningConfig, TrustConfig, TrustedRoot,
+    CLIENT_TRUST_CONFIG_V0_1, Instance, RekorService, SIGNING_CONFIG_V0_2, SigningConfig, TrustConfig,
+    TrustedRoot,
 };
 pub use verify::{
-    Artifact, Check, LoggedEntry, Requirement, TimeSource, TrustedTime, VerifiedBundle, VerifiedSigner, Verifier,
+    Artifact, Check, LoggedEntry, Requirement, TimeSource, TrustedTime, VerifiedBundle, VerifiedSigner,
+    Verifier,
 };
 
 #[cfg(feature = "net")]
@@ -71,11 +73,11 @@ pub use identity::{
     SIGSTORE_ID_TOKEN, StaticToken, TokenFile, TokenSource, ambient,
 };
 #[cfg(feature = "net")]
-pub use sign::{Session, Signed, SigningContext, SigningIdentity};
-#[cfg(feature = "net")]
-pub use signer::{EphemeralKey, KeyScheme, Signer};
-#[cfg(feature = "net")]
 pub use oci::{
     Attachment, CredentialSource, Descriptor, ImageIndex, ImageManifest, ImageReference, Layout,
     LayoutReference, Manifest, Platform, Reference, Registry, RegistryOptions, Store, open as open_store,
 };
+#[cfg(feature = "net")]
+pub use sign::{Session, Signed, SigningContext, SigningIdentity};
+#[cfg(feature = "net")]
+pub use signer::{EphemeralKey, KeyScheme, Signer};

@@ -116,6 +116,7 @@ mod tests {
     #[test]
     fn tells_refusal_from_trouble() {
         let answer = |status| Response {
+            url: "https://log.example".parse().unwrap(),
             status,
             headers: http::HeaderMap::new(),
             body: bytes::Bytes::from_static(b"no"),

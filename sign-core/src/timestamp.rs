@@ -75,7 +75,9 @@ pub(crate) fn verify<'a>(
     authorities: &'a [TimestampAuthority],
 ) -> Result<VerifiedTimestamp<'a>> {
     if response.len() > MAX_RESPONSE_BYTES {
-        return Err(Error::new(Code::LimitExceeded, "the timestamp is too large").expected(MAX_RESPONSE_BYTES));
+        return Err(
+            Error::new(Code::LimitExceeded, "the timestamp is too large").expected(MAX_RESPONSE_BYTES)
+        );
     }
     let signed = signed_data(response)?;
     let signer = only_signer(&signed)?;
@@ -148,7 +150,8 @@ fn only_signer(signed: &SignedData) -> Result<&SignerInfo> {
 fn check_attributes(signer: &SignerInfo, authority: &TimestampAuthority) -> Result<()> {
     let malformed = |e: der::Error| invalid("a signed attribute cannot be read").found(e.to_string());
     let value = |oid: ObjectIdentifier| -> Result<Option<Vec<u8>>> {
-        let mut all = signer.signed_attrs.iter().flat_map(|attributes| attributes.iter()).filter(|a| a.oid == oid);
+        let mut all =
+            signer.signed_attrs.iter().flat_map(|attributes| attributes.iter()).filter(|a| a.oid == oid);
         let (Some(attribute), None) = (all.next(), all.next()) else { return Ok(None) };
         match attribute.values.as_slice() {
             [only] => only.to_der().map(Some).map_err(malformed),
@@ -156,7 +159,8 @@ fn check_attributes(signer: &SignerInfo, authority: &TimestampAuthority) -> Resu
         }
     };
     // Without it, a signature over some other content could be passed off as a timestamp.
-    let content_type = value(ID_CONTENT_TYPE)?.ok_or_else(|| invalid("no content type among the attributes"))?;
+    let content_type =
+        value(ID_CONTENT_TYPE)?.ok_or_else(|| invalid("no content type among the attributes"))?;
     if ObjectIdentifier::from_der(&content_type).map_err(malformed)? != TST_INFO {
         return Err(invalid("the signed content type is another one"));
     }
@@ -165,11 +169,13 @@ fn check_attributes(signer: &SignerInfo, authority: &TimestampAuthority) -> Resu
     let leaf = authority.leaf.to_der().map_err(malformed)?;
     if let Some(der) = value(SIGNING_CERTIFICATE_V2)? {
         let attribute = SigningCertificateV2::from_der(&der).map_err(malformed)?;
-        let first = attribute.certificates.first().ok_or_else(|| invalid("no signing certificate is named"))?;
+        let first =
+            attribute.certificates.first().ok_or_else(|| invalid("no signing certificate is named"))?;
         let algorithm = match &first.hash_algorithm {
             None => HashAlgorithm::Sha256,
-            Some(algorithm) => hash_algorithm(algorithm.oid)
-                .ok_or_else(|| invalid("the signing certificate is named by an unknown hash").found(algorithm.oid))?,
+            Some(algorithm) => hash_algorithm(algorithm.oid).ok_or_else(|| {
+                invalid("the signing certificate is named by an unknown hash").found(algorithm.oid)
+            })?,
         };
         if first.hash.as_bytes() != algorithm.hash(&leaf).as_bytes() {
             return Err(invalid("it names another signing certificate"));

@@ -14,13 +14,13 @@ use crate::tlog::LogEntry;
 pub const BUNDLE_V0_3: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
 /// Largest bundle that is read: room for a 64 MiB SBOM in base64, twice what peers attach.
-pub const MAX_BUNDLE_BYTES: usize = 128 * 1024 * 1024;
+pub(crate) const MAX_BUNDLE_BYTES: usize = 128 * 1024 * 1024;
 /// Most log entries in one bundle; the cap of the peers.
-pub const MAX_LOG_ENTRIES: usize = 32;
+pub(crate) const MAX_LOG_ENTRIES: usize = 32;
 /// Most timestamps in one bundle; the cap of the peers.
-pub const MAX_TIMESTAMPS: usize = 32;
+pub(crate) const MAX_TIMESTAMPS: usize = 32;
 /// Most certificates in the chain of an old bundle; Fulcio's chains have three.
-pub const MAX_CHAIN: usize = 10;
+pub(crate) const MAX_CHAIN: usize = 10;
 
 /// A signature together with what is needed to verify it.
 #[derive(Debug, Clone, PartialEq, Eq)]

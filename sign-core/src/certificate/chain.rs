@@ -36,8 +36,11 @@ impl Path {
                     .expected(leaf.validity())
                     .found(time)
             }
-            e => Error::new(Code::CertificateUntrusted, "the certificate does not chain to a trusted authority")
-                .found(e.to_string()),
+            e => Error::new(
+                Code::CertificateUntrusted,
+                "the certificate does not chain to a trusted authority",
+            )
+            .found(e.to_string()),
         };
         let anchor = anchor_from_trusted_cert(root).map_err(untrusted)?;
         let leaf_der = CertificateDer::from(leaf.der());

@@ -250,9 +250,10 @@ fn subject_alt_name(der: &[u8]) -> Result<SubjectAltName> {
         GeneralName::Rfc822Name(email) => SubjectAltName::Email(email.to_string()),
         GeneralName::UniformResourceIdentifier(uri) => SubjectAltName::Uri(uri.to_string()),
         GeneralName::OtherName(other) if other.type_id == OTHER_NAME => {
-            let text = other.value.decode_as::<Utf8StringRef<'_>>().map_err(|e| {
-                invalid("the subject alternative name is not text").found(e.to_string())
-            })?;
+            let text = other
+                .value
+                .decode_as::<Utf8StringRef<'_>>()
+                .map_err(|e| invalid("the subject alternative name is not text").found(e.to_string()))?;
             SubjectAltName::OtherName(text.as_str().to_owned())
         }
         _ => {

@@ -150,10 +150,8 @@ mod tests {
     }
 
     fn list(scts: &[Vec<u8>]) -> Vec<u8> {
-        let inner: Vec<u8> = scts
-            .iter()
-            .flat_map(|sct| [&(sct.len() as u16).to_be_bytes()[..], sct].concat())
-            .collect();
+        let inner: Vec<u8> =
+            scts.iter().flat_map(|sct| [&(sct.len() as u16).to_be_bytes()[..], sct].concat()).collect();
         [&(inner.len() as u16).to_be_bytes()[..], &inner].concat()
     }
 

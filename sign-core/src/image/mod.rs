@@ -42,7 +42,11 @@ impl Image {
     /// # Errors
     /// `subject-not-found` when there is no such image, `content-mismatch` when the registry serves
     /// other bytes than the digest names, and what the network brings.
-    pub async fn resolve(store: Arc<dyn Store>, reference: impl Into<String>, all_platforms: bool) -> Result<Self> {
+    pub async fn resolve(
+        store: Arc<dyn Store>,
+        reference: impl Into<String>,
+        all_platforms: bool,
+    ) -> Result<Self> {
         let root = store.resolve().await?;
         // Read even for a single image: a digest is only signed once its content was seen to match.
         let bytes = store.manifest(&root.digest).await?;
@@ -89,6 +93,9 @@ impl Image {
 
 impl std::fmt::Debug for Image {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Image").field("reference", &self.reference).field("root", &self.root).finish_non_exhaustive()
+        f.debug_struct("Image")
+            .field("reference", &self.reference)
+            .field("root", &self.root)
+            .finish_non_exhaustive()
     }
 }

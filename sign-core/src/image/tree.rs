@@ -39,14 +39,15 @@ pub async fn tree(store: &dyn Store, subject: &Digest) -> Result<Vec<Referrer>> 
     let nodes: Vec<Result<Referrer>> = stream::iter(descriptors)
         .map(|descriptor| async move {
             let bytes = store.manifest(&descriptor.digest).await?;
-            let (artifact_type, annotations, size) = match Manifest::parse(Some(&descriptor.media_type), &bytes)? {
-                Manifest::Image(image) => (
-                    image.artifact_type.or(Some(image.config.media_type)),
-                    image.annotations,
-                    image.layers.iter().fold(0, |sum: u64, layer| sum.saturating_add(layer.size)),
-                ),
-                Manifest::Index(_) => (descriptor.artifact_type, descriptor.annotations, descriptor.size),
-            };
+            let (artifact_type, annotations, size) =
+                match Manifest::parse(Some(&descriptor.media_type), &bytes)? {
+                    Manifest::Image(image) => (
+                        image.artifact_type.or(Some(image.config.media_type)),
+                        image.annotations,
+                        image.layers.iter().fold(0, |sum: u64, layer| sum.saturating_add(layer.size)),
+                    ),
+                    Manifest::Index(_) => (descriptor.artifact_type, descriptor.annotations, descriptor.size),
+                };
             Ok(Referrer {
                 digest: descriptor.digest.to_string(),
                 artifact_type,

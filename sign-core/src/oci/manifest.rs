@@ -85,6 +85,7 @@ impl fmt::Display for Platform {
 }
 
 /// A manifest or an index.
+#[allow(clippy::large_enum_variant, reason = "one at a time, and short-lived")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Manifest {
     /// One image or artifact.
@@ -145,8 +146,17 @@ pub struct ImageIndex {
 struct Shape {
     schema_version: Option<u32>,
     media_type: Option<String>,
-    layers: Option<serde::de::IgnoredAny>,
-    manifests: Option<serde::de::IgnoredAny>,
+    #[serde(default, deserialize_with = "present")]
+    layers: bool,
+    #[serde(default, deserialize_with = "present")]
+    config: bool,
+    #[serde(default, deserialize_with = "present")]
+    manifests: bool,
+}
+
+/// Whether a field is there at all: `null` is there too.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<bool, D::Error> {
+    serde::de::IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 impl Manifest {
@@ -167,7 +177,7 @@ impl Manifest {
                 .found(shape.schema_version.map_or("none".to_owned(), |v| v.to_string()))
                 .hint("Docker schema 1 images are not supported; push the image again with a current tool"));
         }
-        if shape.layers.is_some() && shape.manifests.is_some() {
+        if (shape.layers || shape.config) && shape.manifests {
             return Err(invalid("the manifest has both layers and manifests"));
         }
         let hint = media_type_hint.map(essence);
@@ -178,7 +188,7 @@ impl Manifest {
                 .expected(hint)
                 .found(said));
         }
-        let is_index = shape.manifests.is_some();
+        let is_index = shape.manifests;
         let media_type = shape
             .media_type
             .or(hint)
@@ -187,7 +197,7 @@ impl Manifest {
             OCI_MANIFEST | DOCKER_MANIFEST if !is_index => {
                 Ok(Self::Image(ImageManifest { media_type, ..read(bytes)? }))
             }
-            OCI_INDEX | DOCKER_INDEX if shape.layers.is_none() => {
+            OCI_INDEX | DOCKER_INDEX if !shape.layers && !shape.config => {
                 Ok(Self::Index(ImageIndex { media_type, ..read(bytes)? }))
             }
             OCI_MANIFEST | DOCKER_MANIFEST | OCI_INDEX | DOCKER_INDEX => {

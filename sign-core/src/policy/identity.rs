@@ -91,12 +91,10 @@ impl IdentityPolicy {
                     .expected(claim.map_or(String::new(), |(_, pattern)| pattern.to_string()))
                     .found(claim.and_then(|(claim, _)| certificate.claim(*claim)).unwrap_or("none"))
             }
-            Mismatch::Issuer => {
-                Error::new(Code::IssuerMismatch, "another issuer vouched for the signer")
-                    .expected(&identity.issuer)
-                    .found(found_issuer)
-                    .hint("the same name from another issuer is another person")
-            }
+            Mismatch::Issuer => Error::new(Code::IssuerMismatch, "another issuer vouched for the signer")
+                .expected(&identity.issuer)
+                .found(found_issuer)
+                .hint("the same name from another issuer is another person"),
             Mismatch::Name | Mismatch::Both => {
                 let expected: Vec<String> = self.identities.iter().map(ToString::to_string).collect();
                 Error::new(Code::IdentityMismatch, "signed by somebody else")
@@ -141,7 +139,11 @@ impl fmt::Display for Identity {
             Some(san) => write!(f, "{san}")?,
             None => {
                 let repository = self.claims.iter().find(|(claim, _)| names_repository(*claim));
-                write!(f, "repository {}", repository.map_or(String::new(), |(_, pattern)| pattern.to_string()))?;
+                write!(
+                    f,
+                    "repository {}",
+                    repository.map_or(String::new(), |(_, pattern)| pattern.to_string())
+                )?;
             }
         }
         write!(f, " from {}", self.issuer)

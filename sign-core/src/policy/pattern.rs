@@ -50,16 +50,20 @@ impl Pattern {
         if expression.len() > MAX_REGEX {
             return Err(invalid(format!("{} bytes, which is too long", expression.len())));
         }
-        let compile =
-            |text: &str| RegexBuilder::new(text).size_limit(MAX_COMPILED).build().map_err(|e| invalid(e.to_string()));
+        let compile = |text: &str| {
+            RegexBuilder::new(text).size_limit(MAX_COMPILED).build().map_err(|e| invalid(e.to_string()))
+        };
         // Alone first: `a)|(b` is no expression, but would become one between the anchors.
         compile(expression)?;
         let regex = compile(&format!(r"\A(?:{expression})\z"))?;
         if let Some(probe) = PROBES.iter().find(|probe| regex.is_match(probe)) {
-            return Err(Error::new(Code::PatternTooBroad, "the expression matches identities that nobody has")
-                .expected("an expression that names an owner, a domain or an issuer")
-                .found(format!("{expression:?} matches {probe}"))
-                .hint("escape dots, and write out the host and the owner"));
+            return Err(Error::new(
+                Code::PatternTooBroad,
+                "the expression matches identities that nobody has",
+            )
+            .expected("an expression that names an owner, a domain or an issuer")
+            .found(format!("{expression:?} matches {probe}"))
+            .hint("escape dots, and write out the host and the owner"));
         }
         Ok(Self(Kind::Regex(regex, expression.to_owned())))
     }
@@ -95,7 +99,8 @@ mod tests {
 
     #[test]
     fn expressions_match_the_whole() {
-        let pattern = Pattern::regex(r"https://github\.com/owner/.+@refs/tags/v\d+|ci@owner\.example").unwrap();
+        let pattern =
+            Pattern::regex(r"https://github\.com/owner/.+@refs/tags/v\d+|ci@owner\.example").unwrap();
         assert!(pattern.matches("https://github.com/owner/app/w.yml@refs/tags/v1"));
         assert!(pattern.matches("ci@owner.example"));
         for other in [

@@ -46,7 +46,8 @@ pub trait PredicateType: Send + Sync {
 }
 
 /// Every predicate type this library knows by name.
-pub const KNOWN: &[&dyn PredicateType] = &[&spdx::Spdx, &cyclonedx::CycloneDx, &slsa::SlsaProvenanceV1];
+pub(crate) const KNOWN: &[&dyn PredicateType] =
+    &[&spdx::Spdx, &cyclonedx::CycloneDx, &slsa::SlsaProvenanceV1];
 
 /// A predicate that has been checked, with the type it will be attested as.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -51,7 +51,7 @@ impl PredicateType for Spdx {
         let info = document
             .object("creationInfo")
             .ok_or_else(|| mismatch("SPDX", "creationInfo", "an object", "none"))?;
-        if !info.string("created").is_some_and(|time| time.parse::<jiff::Timestamp>().is_ok()) {
+        if info.string("created").is_none_or(|time| time.parse::<jiff::Timestamp>().is_err()) {
             return Err(mismatch("SPDX", "creationInfo.created", "an RFC 3339 time", "none"));
         }
         if info.array_len("creators").unwrap_or(0) == 0 {

@@ -13,9 +13,9 @@ use crate::digest::Digest;
 use crate::error::{Code, Error, Result};
 
 /// Most subjects in one statement; the cap of the peers, so that nothing they accept is refused.
-pub const MAX_SUBJECTS: usize = 1024;
+pub(super) const MAX_SUBJECTS: usize = 1024;
 /// Most digests of one subject; the cap of the peers.
-pub const MAX_DIGESTS_PER_SUBJECT: usize = 32;
+pub(super) const MAX_DIGESTS_PER_SUBJECT: usize = 32;
 
 /// A parsed statement that keeps the bytes it was parsed from.
 #[derive(Clone)]

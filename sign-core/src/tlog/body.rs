@@ -176,7 +176,12 @@ impl Body {
                     (None, Some(key)) => Verifier::PublicKey(bytes(&key.raw_bytes)?),
                     _ => return Err(invalid("not exactly one of certificate and key")),
                 };
-                Ok(Self::HashedRekordV2 { digest, signature: bytes(&signature.content)?, verifier, key_details })
+                Ok(Self::HashedRekordV2 {
+                    digest,
+                    signature: bytes(&signature.content)?,
+                    verifier,
+                    key_details,
+                })
             }
             ("dsse", "0.0.1") => {
                 let Dsse { payload_hash, signatures } = spec(kind, version, body)?;
@@ -207,8 +212,8 @@ impl Body {
 }
 
 fn spec<'a, S: Deserialize<'a>>(kind: &str, version: &str, body: &'a [u8]) -> Result<S> {
-    let entry: Entry<S> =
-        serde_json::from_slice(body).map_err(|e| invalid("the body cannot be read").found(e.to_string()).caused_by(e))?;
+    let entry: Entry<S> = serde_json::from_slice(body)
+        .map_err(|e| invalid("the body cannot be read").found(e.to_string()).caused_by(e))?;
     // The kind outside is not in the tree, the one inside is.
     if entry.kind != kind || entry.api_version != version {
         return Err(invalid("the body is of another kind than the entry says")
@@ -241,7 +246,8 @@ fn bytes(text: &str) -> Result<Vec<u8>> {
 /// A certificate or key, PEM within base64.
 fn verifier(text: &str) -> Result<Verifier> {
     let pem = String::from_utf8(bytes(text)?).map_err(|_| invalid("the key is not PEM"))?;
-    let certificates = pem_decode_all("CERTIFICATE", &pem).map_err(|e| invalid("the key is not PEM").caused_by(e))?;
+    let certificates =
+        pem_decode_all("CERTIFICATE", &pem).map_err(|e| invalid("the key is not PEM").caused_by(e))?;
     let keys = pem_decode_all("PUBLIC KEY", &pem).map_err(|e| invalid("the key is not PEM").caused_by(e))?;
     match (certificates.len(), keys.len()) {
         (1, 0) => Ok(Verifier::Certificate(certificates.into_iter().next().unwrap_or_default())),

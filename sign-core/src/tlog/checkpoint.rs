@@ -43,7 +43,9 @@ struct Line<'a> {
 impl<'a> Checkpoint<'a> {
     pub(crate) fn parse(note: &'a str) -> Result<Self> {
         if note.len() > MAX_NOTE_BYTES {
-            return Err(Error::new(Code::LimitExceeded, "the checkpoint is too large").expected(MAX_NOTE_BYTES));
+            return Err(
+                Error::new(Code::LimitExceeded, "the checkpoint is too large").expected(MAX_NOTE_BYTES)
+            );
         }
         // The last empty line separates: the text itself may hold others.
         let split = note.rfind(SEPARATOR).ok_or_else(|| invalid("no empty line before the signatures"))?;
@@ -76,7 +78,8 @@ impl<'a> Checkpoint<'a> {
     /// Checks that `log` signed. A Rekor v2 names itself by its host; a v1's origin is free text.
     pub(crate) fn verify(&self, log: &Log, v2: bool) -> Result<()> {
         let name = if v2 {
-            let host = log.host.as_deref().ok_or_else(|| invalid("the trusted log has no host to name it by"))?;
+            let host =
+                log.host.as_deref().ok_or_else(|| invalid("the trusted log has no host to name it by"))?;
             if self.origin != host {
                 // Two logs of one operator may share a key, and never a name.
                 return Err(invalid("it is another log's").expected(host).found(self.origin));
@@ -114,8 +117,10 @@ impl<'a> Checkpoint<'a> {
 impl<'a> Line<'a> {
     fn parse(line: &'a str) -> Result<Self> {
         let malformed = || invalid("a signature line cannot be read");
-        let (name, text) =
-            line.strip_prefix(SIGNATURE_PREFIX).and_then(|rest| rest.split_once(' ')).ok_or_else(malformed)?;
+        let (name, text) = line
+            .strip_prefix(SIGNATURE_PREFIX)
+            .and_then(|rest| rest.split_once(' '))
+            .ok_or_else(malformed)?;
         if name.is_empty() || name.contains('+') || text.contains(char::is_whitespace) {
             return Err(malformed());
         }
@@ -155,8 +160,8 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::encoding::base64_encode;
     use crate::clock::Window;
+    use crate::encoding::base64_encode;
 
     const HOST: &str = "log.example";
 

@@ -13,7 +13,11 @@ const MAX_HASHES: usize = 64;
 
 /// Checks that `body` is in the tree of `checkpoint`. Root and size come from the checkpoint alone;
 /// what the proof repeats of them must agree, or two readers would see two proofs.
-pub(crate) fn check_inclusion(body: &[u8], proof: &InclusionProof, checkpoint: &Checkpoint<'_>) -> Result<()> {
+pub(crate) fn check_inclusion(
+    body: &[u8],
+    proof: &InclusionProof,
+    checkpoint: &Checkpoint<'_>,
+) -> Result<()> {
     if proof.root_hash != checkpoint.root_hash() {
         return Err(invalid("it leads to another root than the checkpoint")
             .expected(hex::encode(checkpoint.root_hash()))
@@ -32,7 +36,8 @@ pub(crate) fn check_inclusion(body: &[u8], proof: &InclusionProof, checkpoint: &
         .iter()
         .map(|hash| Sha256Hash::try_from(hash.as_slice()).map_err(|_| invalid("a hash has the wrong length")))
         .collect::<Result<Vec<_>>>()?;
-    let root = Sha256Hash::try_from(checkpoint.root_hash().as_slice()).map_err(|_| invalid("the root hash"))?;
+    let root =
+        Sha256Hash::try_from(checkpoint.root_hash().as_slice()).map_err(|_| invalid("the root hash"))?;
     verify_inclusion_proof(&hash_leaf(body), proof.log_index, checkpoint.tree_size(), &hashes, &root)
         .map_err(|e| invalid("the entry is not in the tree").found(e.to_string()))
 }

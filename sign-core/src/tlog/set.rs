@@ -11,8 +11,7 @@ use crate::error::{Code, Error, Result};
 
 /// Checks the promise and returns the time that it proves. Without it `integratedTime` is just a number.
 pub(crate) fn check_promise(entry: &LogEntry, promise: &[u8], log: &Log) -> Result<Timestamp> {
-    let seconds =
-        entry.integrated_time.ok_or_else(|| invalid("a promise without an integrated time"))?;
+    let seconds = entry.integrated_time.ok_or_else(|| invalid("a promise without an integrated time"))?;
     let time = Timestamp::from_second(seconds)
         .ok()
         .filter(|time| *time > Timestamp::UNIX_EPOCH)

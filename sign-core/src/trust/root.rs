@@ -63,8 +63,12 @@ impl TrustedRoot {
         if !wire.media_type.starts_with(MEDIA_TYPE_PREFIX) {
             return Err(invalid("not a trusted root").expected(MEDIA_TYPE_PREFIX).found(&wire.media_type));
         }
-        let counts =
-            [wire.tlogs.len(), wire.ctlogs.len(), wire.certificate_authorities.len(), wire.timestamp_authorities.len()];
+        let counts = [
+            wire.tlogs.len(),
+            wire.ctlogs.len(),
+            wire.certificate_authorities.len(),
+            wire.timestamp_authorities.len(),
+        ];
         if counts.iter().any(|count| *count > MAX_ENTRIES) {
             return Err(invalid("the trusted root lists too many services").expected(MAX_ENTRIES));
         }
@@ -174,7 +178,7 @@ fn timestamp_authority(wire: &sigstore_trust_root::TimestampAuthority) -> Result
     Ok(TimestampAuthority {
         uri: wire.uri.clone().unwrap_or_default(),
         fingerprint: Digest::sha256(leaf_der.as_bytes()),
-        authority: TsaAuthority::new(leaf_der, intermediates, root, wire.valid_for.clone()),
+        authority: TsaAuthority::new(leaf_der, intermediates, root, wire.valid_for),
         leaf,
         window,
     })
@@ -182,7 +186,8 @@ fn timestamp_authority(wire: &sigstore_trust_root::TimestampAuthority) -> Result
 
 /// A missing window is malformed: read as unbounded, it would trust a key for ever.
 fn window(range: Option<&TimeRange>, what: &str) -> Result<Window> {
-    let range = range.ok_or_else(|| invalid(&format!("{what} has no validity")).expected("validFor.start"))?;
+    let range =
+        range.ok_or_else(|| invalid(&format!("{what} has no validity")).expected("validFor.start"))?;
     Ok(Window { start: range.start, end: range.end })
 }
 
@@ -218,9 +223,11 @@ mod tests {
 
     #[test]
     fn the_embedded_roots_are_usable() {
-        for (instance, logs, ct_logs) in
-            [(Instance::Public, true, true), (Instance::Staging, true, true), (Instance::GitHub, false, false)]
-        {
+        for (instance, logs, ct_logs) in [
+            (Instance::Public, true, true),
+            (Instance::Staging, true, true),
+            (Instance::GitHub, false, false),
+        ] {
             let root = TrustedRoot::embedded(instance).unwrap();
             assert_eq!((root.lists_logs(), root.lists_ct_logs()), (logs, ct_logs), "{instance:?}");
             assert!(!root.certificate_authorities().is_empty(), "{instance:?}");
@@ -232,7 +239,12 @@ mod tests {
 
     #[test]
     fn a_missing_window_is_not_an_open_one() {
-        for pointer in ["/tlogs/0/publicKey", "/ctlogs/0/publicKey", "/certificateAuthorities/0", "/timestampAuthorities/0"] {
+        for pointer in [
+            "/tlogs/0/publicKey",
+            "/ctlogs/0/publicKey",
+            "/certificateAuthorities/0",
+            "/timestampAuthorities/0",
+        ] {
             let mut root = public();
             root.pointer_mut(pointer).unwrap().as_object_mut().unwrap().remove("validFor").unwrap();
             assert_eq!(code(&root), Code::TrustConfigInvalid, "{pointer}");

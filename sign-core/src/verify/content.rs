@@ -47,8 +47,11 @@ pub(super) fn check_message(
     checks: &mut Vec<Check>,
 ) -> Result<()> {
     let algorithm = key.hash_algorithm().ok_or_else(|| {
-        Error::new(Code::SignatureInvalid, "signatures of this kind of key over a bare digest are not supported")
-            .found("Ed25519")
+        Error::new(
+            Code::SignatureInvalid,
+            "signatures of this kind of key over a bare digest are not supported",
+        )
+        .found("Ed25519")
     })?;
     let digest = artifact.digest(algorithm).ok_or_else(|| {
         Error::new(Code::DigestMismatch, "the artifact is known by another digest than the key signs")
@@ -77,21 +80,29 @@ pub(super) fn check_message(
         }
     }
     if !key.verifies_digest(digest, &message.signature) {
-        return Err(invalid("the signature over the artifact does not verify").expected(format!("a signature over {digest}")));
+        return Err(invalid("the signature over the artifact does not verify")
+            .expected(format!("a signature over {digest}")));
     }
     checks.push(Check::new("signature", format!("over {digest}")));
     Ok(())
 }
 
 /// The statement must name the artifact by a digest; a name alone identifies nothing.
-pub(super) fn check_subject(statement: &Statement, artifact: &Artifact, checks: &mut Vec<Check>) -> Result<()> {
+pub(super) fn check_subject(
+    statement: &Statement,
+    artifact: &Artifact,
+    checks: &mut Vec<Check>,
+) -> Result<()> {
     let found = artifact.digests().iter().find(|digest| statement.subject_for(digest).is_some());
     let Some(digest) = found else {
-        let subjects = statement.subjects().iter().take(3).flat_map(|subject| {
-            subject.digests.iter().map(|(algorithm, hex)| format!("{algorithm}:{hex}"))
-        });
+        let subjects =
+            statement.subjects().iter().take(3).flat_map(|subject| {
+                subject.digests.iter().map(|(algorithm, hex)| format!("{algorithm}:{hex}"))
+            });
         return Err(Error::new(Code::SubjectMismatch, "the statement is about another artifact")
-            .expected(artifact.sha256().or(artifact.digests().first()).map_or(String::new(), ToString::to_string))
+            .expected(
+                artifact.sha256().or(artifact.digests().first()).map_or(String::new(), ToString::to_string),
+            )
             .found(subjects.collect::<Vec<_>>().join(", ")));
     };
     checks.push(Check::new("subject", digest));

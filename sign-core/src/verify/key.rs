@@ -62,7 +62,12 @@ fn path(root: &TrustedRoot, certificate: &Certificate, times: &[Timestamp]) -> R
 }
 
 /// At least one SCT by a trusted log, where the root lists any; and none that is wrong.
-fn check_scts(root: &TrustedRoot, certificate: &Certificate, path: &Path, checks: &mut Vec<Check>) -> Result<()> {
+fn check_scts(
+    root: &TrustedRoot,
+    certificate: &Certificate,
+    path: &Path,
+    checks: &mut Vec<Check>,
+) -> Result<()> {
     if !root.lists_ct_logs() {
         return Ok(());
     }
@@ -96,7 +101,11 @@ fn check_scts(root: &TrustedRoot, certificate: &Certificate, path: &Path, checks
 fn bad_sct(root: &TrustedRoot, sct: &Sct) -> Error {
     let outside = root.ct_logs_with_id(&sct.log_id).all(|log| !log.window.contains(sct.timestamp));
     let error = Error::new(Code::SctInvalid, "the signed certificate timestamp does not verify");
-    if outside { error.expected("a time at which the CT log was trusted").found(sct.timestamp) } else { error }
+    if outside {
+        error.expected("a time at which the CT log was trusted").found(sct.timestamp)
+    } else {
+        error
+    }
 }
 
 /// Before 0.3 a bundle may carry a chain, but never the root: a reader that trusted it would trust

@@ -46,7 +46,9 @@ pub(super) fn check(
         let log = prove(root, bundle, entry, promised, proven, now)?;
         let artifact = bind(bundle, entry, key, verifier_der)?;
         let how = match (&entry.proof, promised) {
-            (Some(proof), _) => format!("index {} of {}, tree size {}", entry.log_index, log.url, proof.tree_size),
+            (Some(proof), _) => {
+                format!("index {} of {}, tree size {}", entry.log_index, log.url, proof.tree_size)
+            }
             (None, _) => format!("index {} promised by {}", entry.log_index, log.url),
         };
         checks.push(Check::new("transparency-log", how));
@@ -166,7 +168,9 @@ fn bind(bundle: &Bundle, entry: &LogEntry, key: &PublicKey, verifier_der: &[u8])
         (Body::HashedRekordV1 { .. }, Content::Dsse(_)) => {
             Err(mismatch("a message's signature").expected("an envelope"))
         }
-        (Body::Envelope { .. }, Content::Message(_)) => Err(mismatch("an envelope").expected("a message's signature")),
+        (Body::Envelope { .. }, Content::Message(_)) => {
+            Err(mismatch("an envelope").expected("a message's signature"))
+        }
     }
 }
 

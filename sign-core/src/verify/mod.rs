@@ -56,7 +56,12 @@ impl Verifier {
     ///
     /// # Errors
     /// The code of the first check that fails.
-    pub fn verify(&self, bundle: &Bundle, artifact: &Artifact, requirement: &Requirement) -> Result<VerifiedBundle> {
+    pub fn verify(
+        &self,
+        bundle: &Bundle,
+        artifact: &Artifact,
+        requirement: &Requirement,
+    ) -> Result<VerifiedBundle> {
         self.run(bundle, artifact, requirement, || match &bundle.content {
             Content::Dsse(envelope) => envelope.payload.clone(),
             Content::Message(_) => Vec::new(),
@@ -67,7 +72,12 @@ impl Verifier {
     ///
     /// # Errors
     /// As there.
-    pub fn verify_owned(&self, mut bundle: Bundle, artifact: &Artifact, requirement: &Requirement) -> Result<VerifiedBundle> {
+    pub fn verify_owned(
+        &self,
+        mut bundle: Bundle,
+        artifact: &Artifact,
+        requirement: &Requirement,
+    ) -> Result<VerifiedBundle> {
         let proof = self.prove(&bundle, requirement)?;
         let payload = match &mut bundle.content {
             Content::Dsse(envelope) => {
@@ -135,18 +145,20 @@ impl Verifier {
                 checks.push(Check::new("key", key.fingerprint()));
                 Ok((VerifiedSigner::Key, key.clone(), key.as_der().to_vec()))
             }
-            (KeyMaterial::PublicKey { .. }, Requirement::Identities(_)) => {
-                Err(Error::new(Code::KeyMaterialMismatch, "the bundle was signed with a key, not with an identity")
-                    .expected("a certificate")
-                    .found("a key hint")
-                    .hint("verify it with --key, if you know whose key it is"))
-            }
-            (_, Requirement::Key(_)) => {
-                Err(Error::new(Code::KeyMaterialMismatch, "the bundle was signed with an identity, not with a key")
-                    .expected("a key hint")
-                    .found("a certificate")
-                    .hint("verify it with an identity and an issuer"))
-            }
+            (KeyMaterial::PublicKey { .. }, Requirement::Identities(_)) => Err(Error::new(
+                Code::KeyMaterialMismatch,
+                "the bundle was signed with a key, not with an identity",
+            )
+            .expected("a certificate")
+            .found("a key hint")
+            .hint("verify it with --key, if you know whose key it is")),
+            (_, Requirement::Key(_)) => Err(Error::new(
+                Code::KeyMaterialMismatch,
+                "the bundle was signed with an identity, not with a key",
+            )
+            .expected("a key hint")
+            .found("a certificate")
+            .hint("verify it with an identity and an issuer")),
             (KeyMaterial::Certificate(_) | KeyMaterial::Chain(_), Requirement::Identities(policy)) => {
                 let der = bundle.leaf_certificate().ok_or_else(|| {
                     Error::new(Code::BundleMalformed, "the bundle has an empty certificate chain")
@@ -167,8 +179,9 @@ impl Verifier {
                     "identity",
                     format!("{} from {}", certificate.san(), certificate.issuer().unwrap_or("no issuer")),
                 ));
-                let key = PublicKey::from_der(certificate.public_key_der())
-                    .map_err(|e| Error::new(Code::CertificateInvalid, "the certificate's key").caused_by(e))?;
+                let key = PublicKey::from_der(certificate.public_key_der()).map_err(|e| {
+                    Error::new(Code::CertificateInvalid, "the certificate's key").caused_by(e)
+                })?;
                 let der = certificate.der().to_vec();
                 Ok((VerifiedSigner::Certificate(Box::new(certificate)), key, der))
             }
@@ -185,12 +198,20 @@ impl Verifier {
     ) -> Result<VerifiedBundle> {
         let statement = match (&bundle.content, payload) {
             (Content::Message(message), _) => {
-                content::check_message(message, &proof.public_key, artifact, &proof.entries, &mut proof.checks)?;
+                content::check_message(
+                    message,
+                    &proof.public_key,
+                    artifact,
+                    &proof.entries,
+                    &mut proof.checks,
+                )?;
                 None
             }
             (Content::Dsse(_), payload) => {
                 let statement = Statement::parse(payload.unwrap_or_default()).map_err(|e| {
-                    Error::new(Code::EnvelopeInvalid, "the signed statement").found(e.to_string()).caused_by(e)
+                    Error::new(Code::EnvelopeInvalid, "the signed statement")
+                        .found(e.to_string())
+                        .caused_by(e)
                 })?;
                 content::check_subject(&statement, artifact, &mut proof.checks)?;
                 Some(statement)

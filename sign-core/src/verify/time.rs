@@ -27,7 +27,10 @@ pub(super) fn collect(root: &TrustedRoot, bundle: &Bundle, checks: &mut Vec<Chec
         let verified = timestamp::verify(response, bundle.signature(), root.timestamp_authorities())?;
         let source = TimeSource::Tsa { uri: verified.authority.uri.clone() };
         let fingerprint = &verified.authority.fingerprint;
-        checks.push(Check::new("timestamp", format!("{} by {} ({fingerprint})", verified.time, verified.authority.uri)));
+        checks.push(Check::new(
+            "timestamp",
+            format!("{} by {} ({fingerprint})", verified.time, verified.authority.uri),
+        ));
         proven.times.push(TrustedTime { time: verified.time, source });
     }
     for entry in &bundle.log_entries {

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use sign_core::{Code, Error, Result};
+use sign_sandbox::image;
 
+use super::documents::{cyclonedx_from_lockfile, slsa_provenance};
 use super::{Running, start};
 use crate::args::SandboxArgs;
 use crate::context::{Context, write_file};
 use crate::output::Item;
-use crate::{demo_image, demo_sbom};
 
 /// The lock file this program was built with: the truth about its dependencies.
 const LOCK_FILE: &str = include_str!("../../../../Cargo.lock");
@@ -34,24 +35,24 @@ pub(crate) async fn demo(context: &Context) -> Result<Vec<Item>> {
         .map_err(|e| Error::new(Code::Internal, "this program cannot find itself").caused_by(e))?;
     let data = running.sandbox.data().to_owned();
     let layout = data.join("image");
-    let image = demo_image::write_layout(&layout, &program, TAG).map_err(unwritable)?;
+    let built = image::write_layout(&layout, &program, TAG).map_err(unwritable)?;
     let digest = running.sandbox.load_image(&layout, TAG, REPOSITORY, TAG).map_err(unwritable)?;
-    if digest != image.digest {
+    if digest != built.digest {
         return Err(Error::new(Code::ContentMismatch, "the registry stored another image")
-            .expected(&image.digest)
+            .expected(&built.digest)
             .found(digest));
     }
     let reference = format!("{}/{REPOSITORY}:{TAG}", urls.registry);
-    tour.say(&format!("This program is now the image {reference} ({} bytes, {}).", image.size, image.digest));
+    tour.say(&format!("This program is now the image {reference} ({} bytes, {}).", built.size, built.digest));
     tour.step("build and push the image", started.elapsed());
 
     let started = Instant::now();
     let now = jiff::Timestamp::now();
     let sbom = data.join("sbom.cdx.json");
     let failed = |e: Box<dyn std::error::Error + Send + Sync>| Error::new(Code::Internal, "no SBOM").caused_by(e);
-    write_file(&sbom, &demo_sbom::cyclonedx_from_lockfile(LOCK_FILE, "sign-cli", now).map_err(failed)?)?;
+    write_file(&sbom, &cyclonedx_from_lockfile(LOCK_FILE, "sign-cli", now).map_err(failed)?)?;
     let provenance = data.join("provenance.json");
-    write_file(&provenance, &demo_sbom::slsa_provenance(now))?;
+    write_file(&provenance, &slsa_provenance(now))?;
     tour.say("Its CycloneDX SBOM, made from Cargo.lock, and a SLSA provenance statement are written.");
     tour.step("write SBOM and provenance", started.elapsed());
 

@@ -1,6 +1,7 @@
 //! `signer sandbox`: an embedded Sigstore and registry, to try things out and to test against.
 
 mod demo;
+mod documents;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -1,0 +1,103 @@
+//! Signing against a whole Sigstore on loopback, and verifying the result here and by the oracle.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sign_core::{
+    Artifact, Bundle, Code, Digest, HttpClient, HttpOptions, Identity, IdentityPolicy, IssuerRule, Pattern,
+    Requirement, Signed, SigningContext, StaticToken, StatementBuilder, SystemClock, TrustConfig, Verifier,
+};
+use sign_sandbox::{RekorVersion, Sandbox, SandboxOptions};
+
+pub const EMAIL: &str = "dev@example.com";
+pub const CONTENT: &[u8] = b"content";
+
+/// A sandbox and what signing and verifying with it need.
+pub struct Bench {
+    pub sandbox: Sandbox,
+    pub trust: TrustConfig,
+    pub context: SigningContext,
+    pub token: StaticToken,
+}
+
+impl Bench {
+    pub async fn start(version: RekorVersion) -> Self {
+        let sandbox = Sandbox::start(SandboxOptions::default()).await.unwrap();
+        let trust = TrustConfig::from_json(sandbox.trust_config(version).as_bytes()).unwrap();
+        let http = HttpClient::new(HttpOptions::default()).unwrap();
+        let context = SigningContext::new(
+            http,
+            trust.trusted_root.clone(),
+            trust.signing_config.clone(),
+            Arc::new(SystemClock),
+        )
+        .unwrap();
+        let token = StaticToken::new(sandbox.token(&sign_sandbox::Identity::email(EMAIL)));
+        Self { sandbox, trust, context, token }
+    }
+
+    pub async fn blob(&self) -> Signed {
+        self.context.session(&self.token).await.unwrap().sign_blob(&Digest::sha256(CONTENT)).await.unwrap()
+    }
+
+    pub async fn statement(&self) -> Signed {
+        let statement = StatementBuilder::new("https://example.com/predicate")
+            .subject(None, &Digest::sha256(CONTENT), BTreeMap::new())
+            .build(br#"{"n": 1.10}"#)
+            .unwrap();
+        self.context.session(&self.token).await.unwrap().sign_statement(statement).await.unwrap()
+    }
+
+    pub fn verifier(&self) -> Verifier {
+        Verifier::new(self.trust.trusted_root.clone(), SystemClock)
+    }
+
+    pub fn requirement(&self) -> Requirement {
+        requirement(EMAIL, &self.sandbox.urls().oidc)
+    }
+}
+
+pub fn requirement(san: &str, issuer: &str) -> Requirement {
+    let identity = Identity {
+        san: Some(Pattern::exact(san)),
+        issuer: IssuerRule::Matches(Pattern::exact(issuer)),
+        claims: Vec::new(),
+    };
+    Requirement::Identities(IdentityPolicy::new(vec![identity]).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_signed_verifies_and_nothing_else_does() {
+    for version in [RekorVersion::V1, RekorVersion::V2] {
+        let bench = Bench::start(version).await;
+        let verifier = bench.verifier();
+        for signed in [bench.blob().await, bench.statement().await] {
+            let bundle = Bundle::parse(&signed.bundle.to_json()).unwrap();
+            assert_eq!(bundle, signed.bundle);
+            let good = Artifact::from_bytes(CONTENT);
+            let verified = verifier.verify(&bundle, &good, &bench.requirement()).unwrap();
+            assert_eq!(verified.log_entries().len(), 1);
+            assert!(verified.checks().len() >= 7, "{:?}", verified.checks());
+            if let Some(statement) = verified.statement() {
+                assert_eq!(statement.predicate(), br#"{"n": 1.10}"#);
+            }
+            let code = |artifact: &Artifact, requirement: &Requirement| {
+                verifier.verify(&bundle, artifact, requirement).unwrap_err().code()
+            };
+            let other = code(&Artifact::from_bytes(b"tnetnoc"), &bench.requirement());
+            assert!(matches!(other, Code::DigestMismatch | Code::SubjectMismatch), "{other}");
+            let issuer = &bench.sandbox.urls().oidc;
+            assert_eq!(code(&good, &requirement("eve@example.com", issuer)), Code::IdentityMismatch);
+            assert_eq!(code(&good, &requirement(EMAIL, "https://issuer.example")), Code::IssuerMismatch);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_of_one_sandbox_is_worth_nothing_in_another() {
+    let (here, there) = (Bench::start(RekorVersion::V2).await, Bench::start(RekorVersion::V2).await);
+    let signed = here.statement().await;
+    let artifact = Artifact::from_bytes(CONTENT);
+    there.verifier().verify(&signed.bundle, &artifact, &here.requirement()).unwrap_err();
+    here.verifier().verify(&signed.bundle, &artifact, &here.requirement()).unwrap();
+}
