@@ -18,7 +18,11 @@ impl Data {
     /// will be in it.
     pub(crate) fn open(path: Option<PathBuf>) -> io::Result<Self> {
         let Some(path) = path else {
-            return Ok(Self::Temporary(tempfile::Builder::new().prefix("sign-sandbox-").tempdir()?));
+            let mut builder = tempfile::Builder::new();
+            builder.prefix("sign-sandbox-");
+            #[cfg(unix)]
+            builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+            return Ok(Self::Temporary(builder.tempdir()?));
         };
         let mut builder = DirBuilder::new();
         builder.recursive(true);
