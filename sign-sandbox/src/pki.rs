@@ -30,7 +30,7 @@ const VALID_BEFORE: SignedDuration = SignedDuration::from_hours(366 * 24);
 /// How long after the sandbox's start its authorities are valid, as a Sigstore root is.
 const VALID_AFTER: SignedDuration = SignedDuration::from_hours(3650 * 24);
 /// The organisation in every name the sandbox makes.
-const ORGANIZATION: &str = "sigstore.sandbox";
+pub(crate) const ORGANIZATION: &str = "sigstore.sandbox";
 
 /// What the certificates under an authority are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
