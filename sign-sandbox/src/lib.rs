@@ -4,6 +4,7 @@ mod clock;
 mod ctlog;
 mod fault;
 mod fulcio;
+pub mod image;
 mod merkle;
 mod note;
 mod oidc;
@@ -17,3 +18,4 @@ mod tuf;
 
 pub use clock::Clock;
 pub use fault::{Fault, Faults};
+pub use registry::{RegistryAuth, RegistryOptions};
