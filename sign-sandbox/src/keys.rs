@@ -20,7 +20,7 @@ pub(crate) struct ClientKey {
 impl ClientKey {
     /// A certificate or key in PEM.
     pub(crate) fn from_pem(pem: &[u8]) -> Result<Self, BoxError> {
-        let (label, der) = der::pem::decode_vec(pem)?;
+        let (label, der) = der::pem::decode_vec(pem).map_err(|e| e.to_string())?;
         match label {
             "CERTIFICATE" => Self::from_certificate(der),
             "PUBLIC KEY" => Self::from_spki(der),
@@ -44,7 +44,7 @@ impl ClientKey {
     /// The PEM form that the log stores: one spelling, whatever was sent.
     pub(crate) fn pem(&self) -> Result<String, BoxError> {
         let label = if self.is_certificate { "CERTIFICATE" } else { "PUBLIC KEY" };
-        Ok(der::pem::encode_string(label, der::pem::LineEnding::LF, &self.der)?)
+        Ok(der::pem::encode_string(label, der::pem::LineEnding::LF, &self.der).map_err(|e| e.to_string())?)
     }
 
     /// Checks a signature over a message whose digest is known.
