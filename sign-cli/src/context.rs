@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use sign_core::{
     Clock, Code, CredentialSource, Error, HttpClient, HttpOptions, ImageReference, Instance, RegistryOptions,
-    Result, SigningConfig, SigningContext, Store, SystemClock, TrustConfig, TrustedRoot, Verifier, open_store,
+    Result, SigningConfig, SigningContext, Store, SystemClock, TrustConfig, TrustedRoot, Verifier,
+    open_store,
 };
 
 use crate::args::{GlobalArgs, InstanceArg, RegistryArgs};
@@ -44,7 +45,8 @@ impl Context {
     pub(crate) fn http(&self) -> Result<HttpClient> {
         let extra_ca_pem =
             self.global.ca_file.as_deref().map(|path| read_file(path, MAX_TRUST_FILE)).transpose()?;
-        let mut options = HttpOptions { extra_ca_pem, offline: self.global.offline, ..HttpOptions::default() };
+        let mut options =
+            HttpOptions { extra_ca_pem, offline: self.global.offline, ..HttpOptions::default() };
         if let Some(seconds) = self.global.timeout {
             options.timeout = Duration::from_secs(seconds);
         }
@@ -71,8 +73,11 @@ impl Context {
             return Ok(config.signing_config);
         }
         if self.global.trusted_root.is_some() {
-            return Err(Error::new(Code::InvalidArgument, "signing needs to know the services of that trusted root")
-                .expected("--trust-config, or --signing-config beside --trusted-root"));
+            return Err(Error::new(
+                Code::InvalidArgument,
+                "signing needs to know the services of that trusted root",
+            )
+            .expected("--trust-config, or --signing-config beside --trusted-root"));
         }
         SigningConfig::embedded(self.instance())
     }
@@ -86,7 +91,11 @@ impl Context {
     }
 
     /// The image that `text` names, and what holds its attachments.
-    pub(crate) fn stores(&self, text: &str, registry: &RegistryArgs) -> Result<(Arc<dyn Store>, Arc<dyn Store>)> {
+    pub(crate) fn stores(
+        &self,
+        text: &str,
+        registry: &RegistryArgs,
+    ) -> Result<(Arc<dyn Store>, Arc<dyn Store>)> {
         let reference: ImageReference = text.parse()?;
         if self.global.offline && matches!(reference, ImageReference::Registry(_)) {
             return Err(Error::new(Code::OfflineRequired, "a registry cannot be reached offline")
@@ -107,7 +116,9 @@ impl Context {
 
     fn trust_config(&self) -> Result<Option<TrustConfig>> {
         let Some(path) = &self.global.trust_config else { return Ok(None) };
-        TrustConfig::from_json(&read_file(path, MAX_TRUST_FILE)?).map(Some).map_err(|e| e.context(path.display()))
+        TrustConfig::from_json(&read_file(path, MAX_TRUST_FILE)?)
+            .map(Some)
+            .map_err(|e| e.context(path.display()))
     }
 
     fn instance(&self) -> Instance {
@@ -120,20 +131,23 @@ impl Context {
 }
 
 fn registry_options(registry: &RegistryArgs) -> RegistryOptions {
-    let credentials = match (&registry.registry_token, &registry.registry_username, &registry.registry_password) {
-        (Some(token), _, _) => CredentialSource::Token(token.clone()),
-        (None, Some(username), Some(password)) => {
-            CredentialSource::Explicit { username: username.clone(), password: password.clone() }
-        }
-        _ => CredentialSource::Default,
-    };
+    let credentials =
+        match (&registry.registry_token, &registry.registry_username, &registry.registry_password) {
+            (Some(token), _, _) => CredentialSource::Token(token.clone()),
+            (None, Some(username), Some(password)) => {
+                CredentialSource::Explicit { username: username.clone(), password: password.clone() }
+            }
+            _ => CredentialSource::Default,
+        };
     RegistryOptions { credentials, plain_http: registry.plain_http }
 }
 
 /// Reads a file of bounded size.
 pub(crate) fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let unreadable = |e: std::io::Error| {
-        Error::new(Code::FileUnreadable, format!("cannot read {}", path.display())).found(e.to_string()).caused_by(e)
+        Error::new(Code::FileUnreadable, format!("cannot read {}", path.display()))
+            .found(e.to_string())
+            .caused_by(e)
     };
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();
@@ -149,7 +163,9 @@ pub(crate) fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>> {
 /// Writes a file that is whole or not there at all, readable by its owner.
 pub(crate) fn write_file(path: &Path, content: &[u8]) -> Result<()> {
     let unwritable = |e: std::io::Error| {
-        Error::new(Code::FileUnreadable, format!("cannot write {}", path.display())).found(e.to_string()).caused_by(e)
+        Error::new(Code::FileUnreadable, format!("cannot write {}", path.display()))
+            .found(e.to_string())
+            .caused_by(e)
     };
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(unwritable)?;

@@ -54,7 +54,8 @@ impl ClientKey {
         }
         let key = p384::ecdsa::VerifyingKey::from_public_key_der(&self.spki)
             .map_err(|_| "unsupported key: this log takes ECDSA on P-256 and P-384")?;
-        let signature: p384::ecdsa::Signature = p384::ecdsa::DerSignature::from_bytes(signature)?.try_into()?;
+        let signature: p384::ecdsa::Signature =
+            p384::ecdsa::DerSignature::from_bytes(signature)?.try_into()?;
         Ok(key.verify_prehash(digest, &signature)?)
     }
 

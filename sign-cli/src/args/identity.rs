@@ -9,16 +9,31 @@ pub(crate) struct IdentityArgs {
     #[arg(long, value_name = "IDENTITY", env = "SIGNER_CERTIFICATE_IDENTITY")]
     pub(crate) certificate_identity: Vec<String>,
     /// The signer, as a regular expression that must match the whole
-    #[arg(long, value_name = "REGEX", env = "SIGNER_CERTIFICATE_IDENTITY_REGEXP", conflicts_with = "certificate_identity")]
+    #[arg(
+        long,
+        value_name = "REGEX",
+        env = "SIGNER_CERTIFICATE_IDENTITY_REGEXP",
+        conflicts_with = "certificate_identity"
+    )]
     pub(crate) certificate_identity_regexp: Vec<String>,
     /// Who vouched for the signer: the OIDC issuer's URL, or `none`
     #[arg(long, value_name = "URL", env = "SIGNER_CERTIFICATE_OIDC_ISSUER")]
     pub(crate) certificate_oidc_issuer: Vec<String>,
     /// The issuer, as a regular expression that must match the whole
-    #[arg(long, value_name = "REGEX", env = "SIGNER_CERTIFICATE_OIDC_ISSUER_REGEXP", conflicts_with = "certificate_oidc_issuer")]
+    #[arg(
+        long,
+        value_name = "REGEX",
+        env = "SIGNER_CERTIFICATE_OIDC_ISSUER_REGEXP",
+        conflicts_with = "certificate_oidc_issuer"
+    )]
     pub(crate) certificate_oidc_issuer_regexp: Vec<String>,
     /// The source repository, as OWNER/NAME or its URL; with an issuer it is an identity of its own
-    #[arg(long, value_name = "REPOSITORY", env = "SIGNER_REPOSITORY", alias = "certificate-github-workflow-repository")]
+    #[arg(
+        long,
+        value_name = "REPOSITORY",
+        env = "SIGNER_REPOSITORY",
+        alias = "certificate-github-workflow-repository"
+    )]
     pub(crate) repository: Option<String>,
     /// The name of the workflow
     #[arg(long, value_name = "NAME", env = "SIGNER_WORKFLOW", alias = "certificate-github-workflow-name")]

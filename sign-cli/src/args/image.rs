@@ -24,7 +24,13 @@ pub(crate) struct RegistryArgs {
     #[arg(long, value_name = "PASSWORD", env = "SIGNER_REGISTRY_PASSWORD", hide_env_values = true)]
     pub(crate) registry_password: Option<String>,
     /// Bearer token; better given in the environment than here
-    #[arg(long, value_name = "TOKEN", env = "SIGNER_REGISTRY_TOKEN", hide_env_values = true, conflicts_with = "registry_username")]
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "SIGNER_REGISTRY_TOKEN",
+        hide_env_values = true,
+        conflicts_with = "registry_username"
+    )]
     pub(crate) registry_token: Option<String>,
     /// Speak plain HTTP to a registry that is not on this machine
     #[arg(long, env = "SIGNER_PLAIN_HTTP", value_parser = clap::builder::BoolishValueParser::new())]

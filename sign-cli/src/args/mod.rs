@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand};
 pub(crate) use global::{Format, GlobalArgs, InstanceArg};
 pub(crate) use identity::IdentityArgs;
 pub(crate) use image::{ImageArgs, RegistryArgs};
-pub(crate) use signing::SigningArgs;
+pub(crate) use signing::{SigningArgs, TokenArgs};
 
 /// Sign, attest and verify container images and files.
 ///

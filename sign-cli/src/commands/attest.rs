@@ -75,7 +75,9 @@ pub(crate) async fn sign_and_attach(
         .map(|((item, result), file)| {
             let told = tell(item, session);
             let told = match file {
-                Some(path) => told.line(format!("  bundle     {}", path.display())).field("bundle", path.display().to_string()),
+                Some(path) => told
+                    .line(format!("  bundle     {}", path.display()))
+                    .field("bundle", path.display().to_string()),
                 None => told,
             };
             with_result(told, result, attached, count)

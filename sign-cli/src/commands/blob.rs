@@ -100,7 +100,9 @@ fn artifact(text: &str) -> Result<Artifact> {
 
 fn hash(path: &Path) -> Result<Digest> {
     let unreadable = |e: std::io::Error| {
-        Error::new(Code::FileUnreadable, format!("cannot read {}", path.display())).found(e.to_string()).caused_by(e)
+        Error::new(Code::FileUnreadable, format!("cannot read {}", path.display()))
+            .found(e.to_string())
+            .caused_by(e)
     };
     Digest::sha256_reader(File::open(path).map_err(unreadable)?).map_err(unreadable)
 }

@@ -25,8 +25,10 @@ pub(crate) fn requirement(args: &IdentityArgs) -> Result<Requirement> {
         if args.repository.is_none() {
             return Err(required("no identity"));
         }
-        let identities =
-            issuers.into_iter().map(|issuer| Identity { san: None, issuer, claims: claims.clone() }).collect();
+        let identities = issuers
+            .into_iter()
+            .map(|issuer| Identity { san: None, issuer, claims: claims.clone() })
+            .collect();
         return IdentityPolicy::new(identities).map(Requirement::Identities);
     }
     let paired: Vec<(Pattern, IssuerRule)> = match (sans.len(), issuers.len()) {
@@ -50,11 +52,17 @@ fn patterns(exact: &[String], regexes: &[String]) -> Result<Vec<Pattern>> {
     if exact.iter().chain(regexes).any(|text| text.is_empty()) {
         return Err(empty());
     }
-    exact.iter().map(|text| Ok(Pattern::exact(text))).chain(regexes.iter().map(|text| Pattern::regex(text))).collect()
+    exact
+        .iter()
+        .map(|text| Ok(Pattern::exact(text)))
+        .chain(regexes.iter().map(|text| Pattern::regex(text)))
+        .collect()
 }
 
 fn issuers(args: &IdentityArgs) -> Result<Vec<IssuerRule>> {
-    if args.certificate_oidc_issuer.iter().any(|issuer| issuer == "none") && args.certificate_oidc_issuer.len() > 1 {
+    if args.certificate_oidc_issuer.iter().any(|issuer| issuer == "none")
+        && args.certificate_oidc_issuer.len() > 1
+    {
         return Err(Error::new(Code::InvalidArgument, "`none` cannot stand beside other issuers"));
     }
     if args.certificate_oidc_issuer == ["none"] {

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use sign_core::{
-    Artifact, Bundle, Certificate, Content, Digest, Error, HashAlgorithm, Identity, IdentityPolicy, IssuerRule,
-    KeyMaterial, Pattern, Requirement, Result, Statement, VerifiedBundle,
+    Artifact, Bundle, Certificate, Content, Digest, Error, HashAlgorithm, Identity, IdentityPolicy,
+    IssuerRule, KeyMaterial, Pattern, Requirement, Result, Statement, VerifiedBundle,
 };
 
 use super::{Items, views};
@@ -15,13 +15,15 @@ use crate::output::Item;
 const MAX_BUNDLE_FILE: u64 = 128 * 1024 * 1024;
 
 pub(crate) fn run(context: &Context, args: &Inspect) -> Items {
-    let bundle =
-        Bundle::parse(&read_file(&args.bundle, MAX_BUNDLE_FILE)?).map_err(|e| e.context(args.bundle.display()))?;
+    let bundle = Bundle::parse(&read_file(&args.bundle, MAX_BUNDLE_FILE)?)
+        .map_err(|e| e.context(args.bundle.display()))?;
     let mut item = Item::new(args.bundle.display().to_string());
     item = claimed(item, &bundle)?;
     match prove(context, &bundle) {
         Ok(verified) => {
-            item = item.line("Proven against the trusted root:").field("proven", Value::from(views::fields(&verified)));
+            item = item
+                .line("Proven against the trusted root:")
+                .field("proven", Value::from(views::fields(&verified)));
             for check in verified.checks() {
                 item = item.line(format!("  {:<22} {}", check.name, check.evidence));
             }
@@ -66,13 +68,20 @@ fn claimed(mut item: Item, bundle: &Bundle) -> Result<Item> {
         Content::Message(message) => {
             let digest = message.digest.as_ref().map(|(name, bytes)| format!("{name} {}", hex(bytes)));
             item = item
-                .line(format!("  signature  of a message, digest {}", digest.as_deref().unwrap_or("not said")))
+                .line(format!(
+                    "  signature  of a message, digest {}",
+                    digest.as_deref().unwrap_or("not said")
+                ))
                 .field("content", "message-signature")
                 .field("messageDigest", digest);
         }
         Content::Dsse(envelope) => {
             item = item
-                .line(format!("  signature  of an envelope, {} bytes of {}", envelope.payload.len(), envelope.payload_type))
+                .line(format!(
+                    "  signature  of an envelope, {} bytes of {}",
+                    envelope.payload.len(),
+                    envelope.payload_type
+                ))
                 .field("content", "dsse-envelope")
                 .field("payloadType", envelope.payload_type.as_str());
             if let Ok(statement) = Statement::parse(envelope.payload.clone()) {
@@ -81,7 +90,8 @@ fn claimed(mut item: Item, bundle: &Bundle) -> Result<Item> {
                     .field("predicateType", statement.predicate_type())
                     .field("subjects", views::subjects(&statement));
                 for subject in statement.subjects() {
-                    let digests: Vec<_> = subject.digests.iter().map(|(name, hex)| format!("{name}:{hex}")).collect();
+                    let digests: Vec<_> =
+                        subject.digests.iter().map(|(name, hex)| format!("{name}:{hex}")).collect();
                     let name = subject.name.as_deref().unwrap_or("");
                     item = item.line(format!("  subject    {name} {}", digests.join(" ")));
                 }
@@ -92,7 +102,8 @@ fn claimed(mut item: Item, bundle: &Bundle) -> Result<Item> {
     let entries = entries.map(|e| json!({"kind": e.kind, "version": e.version, "logIndex": e.log_index}));
     item = item.field("logEntries", entries.collect::<Value>());
     for entry in &bundle.log_entries {
-        item = item.line(format!("  log entry  {} {} at index {}", entry.kind, entry.version, entry.log_index));
+        item =
+            item.line(format!("  log entry  {} {} at index {}", entry.kind, entry.version, entry.log_index));
     }
     Ok(item
         .line(format!("  timestamps {}", bundle.timestamps.len()))
@@ -104,9 +115,11 @@ fn prove(context: &Context, bundle: &Bundle) -> Result<VerifiedBundle> {
     let unprovable = |why: &str| Error::new(sign_core::Code::KeyMaterialMismatch, why);
     let der = bundle.leaf_certificate().ok_or_else(|| unprovable("the key is not in the bundle"))?;
     let certificate = Certificate::parse(der)?;
-    let issuer = certificate.issuer().map_or(IssuerRule::None, |issuer| IssuerRule::Matches(Pattern::exact(issuer)));
+    let issuer =
+        certificate.issuer().map_or(IssuerRule::None, |issuer| IssuerRule::Matches(Pattern::exact(issuer)));
     let san = Some(Pattern::exact(certificate.san().to_string()));
-    let requirement = Requirement::Identities(IdentityPolicy::new(vec![Identity { san, issuer, claims: vec![] }])?);
+    let requirement =
+        Requirement::Identities(IdentityPolicy::new(vec![Identity { san, issuer, claims: vec![] }])?);
     let digest = match &bundle.content {
         Content::Message(message) => message
             .digest

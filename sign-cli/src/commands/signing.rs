@@ -87,10 +87,11 @@ pub(crate) fn predicates(args: &PredicateArgs) -> Result<Vec<Predicate>> {
             .expected(format!("one --type for all, or {count}"))
             .found(args.types.len()));
     }
-    let types = args.types.iter().map(String::as_str).chain(std::iter::repeat_with(|| match args.types.as_slice() {
-        [only] => only.as_str(),
-        _ => "auto",
-    }));
+    let types =
+        args.types.iter().map(String::as_str).chain(std::iter::repeat_with(|| match args.types.as_slice() {
+            [only] => only.as_str(),
+            _ => "auto",
+        }));
     args.predicates
         .iter()
         .zip(types)
@@ -104,7 +105,8 @@ pub(crate) fn predicates(args: &PredicateArgs) -> Result<Vec<Predicate>> {
 
 /// Reads a `--statement` and insists that it is about `digest`.
 pub(crate) fn statement(path: &Path, digest: &Digest) -> Result<Statement> {
-    let statement = Statement::parse(read_file(path, MAX_DOCUMENT)?).map_err(|e| e.context(path.display()))?;
+    let statement =
+        Statement::parse(read_file(path, MAX_DOCUMENT)?).map_err(|e| e.context(path.display()))?;
     if statement.subject_for(digest).is_none() {
         let named: Vec<String> = statement
             .subjects()
@@ -131,7 +133,12 @@ pub(crate) fn bundle_path(args: &SigningArgs, index: usize, count: usize) -> Opt
 }
 
 /// Writes the bundle if a file was named for it.
-pub(crate) fn write_bundle(args: &SigningArgs, index: usize, count: usize, bundle: &[u8]) -> Result<Option<PathBuf>> {
+pub(crate) fn write_bundle(
+    args: &SigningArgs,
+    index: usize,
+    count: usize,
+    bundle: &[u8],
+) -> Result<Option<PathBuf>> {
     let path = bundle_path(args, index, count);
     if let Some(path) = &path {
         write_file(path, bundle)?;

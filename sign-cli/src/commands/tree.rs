@@ -34,7 +34,9 @@ pub(crate) async fn run(context: &Context, args: Tree) -> Items {
         }
         items.push(item);
     }
-    context.output.note("These are claims of the registry; nothing here was verified. `signer verify` does that.");
+    context
+        .output
+        .note("These are claims of the registry; nothing here was verified. `signer verify` does that.");
     Ok(items)
 }
 

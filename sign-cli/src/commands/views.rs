@@ -64,14 +64,20 @@ pub(crate) fn fields(verified: &VerifiedBundle) -> Map<String, Value> {
     let checks = verified.checks().iter();
     fields.insert(
         "checks".into(),
-        checks.map(|check| json!({"check": check.name, "outcome": "passed", "evidence": check.evidence})).collect(),
+        checks
+            .map(|check| json!({"check": check.name, "outcome": "passed", "evidence": check.evidence}))
+            .collect(),
     );
     fields
 }
 
 /// All Fulcio claims of a certificate, by name.
 pub(crate) fn claims(certificate: &Certificate) -> Value {
-    certificate.claims().map(|(claim, value)| (claim.as_str().to_owned(), Value::from(value))).collect::<Map<_, _>>().into()
+    certificate
+        .claims()
+        .map(|(claim, value)| (claim.as_str().to_owned(), Value::from(value)))
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 /// The subjects of a statement.

@@ -62,7 +62,12 @@ impl<'a> Failure<'a> {
     }
 }
 
-pub(super) fn print(command: &str, outcome: Outcome, worst: Option<&Error>, items: &[Item]) -> io::Result<()> {
+pub(super) fn print(
+    command: &str,
+    outcome: Outcome,
+    worst: Option<&Error>,
+    items: &[Item],
+) -> io::Result<()> {
     let document = Document {
         schema_version: SCHEMA_VERSION,
         command,

@@ -61,9 +61,10 @@ impl Output {
     /// The format that was asked for by a command line that could not be parsed.
     pub(crate) fn from_raw_arguments(arguments: &[OsString]) -> Self {
         let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
-        let asked = words.windows(2).any(|pair| matches!(pair[0].as_ref(), "-o" | "--output") && pair[1] == "json")
-            || words.iter().any(|word| matches!(word.as_ref(), "--output=json" | "-ojson" | "-o=json"))
-            || std::env::var("SIGNER_OUTPUT").is_ok_and(|value| value == "json");
+        let asked =
+            words.windows(2).any(|pair| matches!(pair[0].as_ref(), "-o" | "--output") && pair[1] == "json")
+                || words.iter().any(|word| matches!(word.as_ref(), "--output=json" | "-ojson" | "-o=json"))
+                || std::env::var("SIGNER_OUTPUT").is_ok_and(|value| value == "json");
         Self::new(if asked { Format::Json } else { Format::Human })
     }
 

@@ -73,7 +73,8 @@ async fn tokens_that_cannot_sign() {
     let run = sign(f.token(unverified)).await;
     assert!(matches!(run.status, 2 | 3), "{}", run.stderr);
     assert!(!f.path("out.json").exists(), "a bundle was written without a signature");
-    let run = f.signer_with(&["sign-blob", &file, "--bundle", &bundle], &[("SIGNER_IDENTITY_TOKEN", "")]).await;
+    let run =
+        f.signer_with(&["sign-blob", &file, "--bundle", &bundle], &[("SIGNER_IDENTITY_TOKEN", "")]).await;
     assert_eq!(run.status, 2, "{}", run.stderr);
 }
 
@@ -81,11 +82,14 @@ async fn tokens_that_cannot_sign() {
 async fn bundles_and_command_lines_that_make_no_sense() {
     let f = Fixture::start(RekorVersion::V2).await;
     let file = f.file("a.txt", "hello");
-    for (content, code) in [("", "bundle-malformed"), ("{}", "bundle-malformed"), ("[]", "bundle-malformed")] {
+    for (content, code) in [("", "bundle-malformed"), ("{}", "bundle-malformed"), ("[]", "bundle-malformed")]
+    {
         let bundle = f.file("b.json", content);
         f.signer(&f.accepted(&["verify-blob", &file, "--bundle", &bundle])).await.fails(1, code);
     }
-    f.signer(&f.accepted(&["verify-blob", &file, "--bundle", "/nonexistent"])).await.fails(2, "file-unreadable");
+    f.signer(&f.accepted(&["verify-blob", &file, "--bundle", "/nonexistent"]))
+        .await
+        .fails(2, "file-unreadable");
     f.signer(&["frobnicate"]).await.expect(2);
     let run = f.signer(&["verify", "--no-such-flag", "-o", "json"]).await.expect(2);
     assert_eq!(run.json()["outcome"], "usage");
@@ -117,6 +121,7 @@ async fn text_from_outside_does_not_reach_a_terminal_raw() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_runs_inside_a_sandbox_and_its_status_is_ours() {
     let f = Fixture::start(RekorVersion::V2).await;
-    let run = f.signer(&["sandbox", "run", "--", "sh", "-c", "test -s \"$SIGNER_IDENTITY_TOKEN\" && exit 7"]).await;
+    let run =
+        f.signer(&["sandbox", "run", "--", "sh", "-c", "test -s \"$SIGNER_IDENTITY_TOKEN\" && exit 7"]).await;
     assert_eq!(run.status, 7, "{}", run.stderr);
 }

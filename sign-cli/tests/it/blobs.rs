@@ -19,7 +19,9 @@ async fn a_file_is_signed_and_verified_with_either_log() {
         f.signer(&f.accepted(&["verify-blob", digest, "--bundle", &bundle])).await.expect(0);
 
         let other = f.file("b.txt", "hellp");
-        f.signer(&f.accepted(&["verify-blob", &other, "--bundle", &bundle])).await.fails(1, "digest-mismatch");
+        f.signer(&f.accepted(&["verify-blob", &other, "--bundle", &bundle]))
+            .await
+            .fails(1, "digest-mismatch");
         // A message signature is no statement.
         let typed = f.accepted(&["verify-blob", &file, "--bundle", &bundle, "--type", "cyclonedx"]);
         f.signer(&typed).await.fails(1, "predicate-type-mismatch");
@@ -58,8 +60,14 @@ async fn an_identity_is_needed_and_is_compared() {
     verify(&broad).await.fails(2, "pattern-too-broad");
     // Pairs by position, never a cross product.
     let pairs = [
-        "--certificate-identity", EMAIL, "--certificate-oidc-issuer", "https://example.com",
-        "--certificate-identity", "mallory@example.com", "--certificate-oidc-issuer", issuer,
+        "--certificate-identity",
+        EMAIL,
+        "--certificate-oidc-issuer",
+        "https://example.com",
+        "--certificate-identity",
+        "mallory@example.com",
+        "--certificate-oidc-issuer",
+        issuer,
     ];
     assert_eq!(verify(&pairs).await.status, 1);
 }
@@ -71,17 +79,24 @@ async fn a_statement_about_a_file_keeps_its_predicate_byte_for_byte() {
         let (file, bundle) = (f.file("a.txt", "hello"), f.path("a.json").display().to_string());
         let sbom = f.file("sbom.json", CYCLONEDX);
         f.signer(&["attest-blob", &file, "--predicate", &sbom, "--bundle", &bundle]).await.expect(0);
-        let verify = f.accepted(&["verify-blob", &file, "--bundle", &bundle, "--type", "cyclonedx", "-o", "json"]);
+        let verify =
+            f.accepted(&["verify-blob", &file, "--bundle", &bundle, "--type", "cyclonedx", "-o", "json"]);
         let verdict = f.signer(&verify).await.expect(0).json();
         assert_eq!(verdict["outcome"], "accepted");
         assert_eq!(verdict["schemaVersion"], 1);
         assert_eq!(verdict["results"][0]["predicateType"], "https://cyclonedx.org/bom");
-        assert!(verdict["results"][0]["checks"].as_array().is_some_and(|checks| checks.len() >= 5), "{verdict}");
+        assert!(
+            verdict["results"][0]["checks"].as_array().is_some_and(|checks| checks.len() >= 5),
+            "{verdict}"
+        );
 
         let bundle: Value = serde_json::from_slice(&std::fs::read(f.path("a.json")).unwrap()).unwrap();
         let payload = bundle["dsseEnvelope"]["payload"].as_str().unwrap();
         let payload = base64_decode(payload);
-        assert!(payload.windows(CYCLONEDX.len()).any(|w| w == CYCLONEDX.as_bytes()), "the predicate was rewritten");
+        assert!(
+            payload.windows(CYCLONEDX.len()).any(|w| w == CYCLONEDX.as_bytes()),
+            "the predicate was rewritten"
+        );
     }
 }
 
@@ -91,7 +106,11 @@ async fn inspect_tells_claims_from_proof() {
     let (file, bundle) = (f.file("a.txt", "hello"), f.path("a.json").display().to_string());
     f.signer(&["sign-blob", &file, "--bundle", &bundle]).await.expect(0);
     let run = f.signer(&["inspect", &bundle]).await.expect(0);
-    assert!(run.stdout.contains("Claimed by the bundle:") && run.stdout.contains("Proven against"), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("Claimed by the bundle:") && run.stdout.contains("Proven against"),
+        "{}",
+        run.stdout
+    );
     // Against another root, the same bundle proves nothing, and inspect says so.
     let run = f.signer_with(&["inspect", &bundle, "-o", "json"], &[("SIGNER_TRUST_CONFIG", "")]).await;
     assert_eq!(run.status, 2, "an empty file name is not a trust config: {}", run.stdout);

@@ -8,7 +8,9 @@ use crate::support::{CYCLONEDX, EMAIL, Fixture, PROVENANCE};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_is_signed_attested_and_verified() {
-    for (rekor, referrers_api) in [(RekorVersion::V1, true), (RekorVersion::V2, true), (RekorVersion::V2, false)] {
+    for (rekor, referrers_api) in
+        [(RekorVersion::V1, true), (RekorVersion::V2, true), (RekorVersion::V2, false)]
+    {
         let f = Fixture::with_registry(rekor, RegistryOptions { referrers_api, ..Default::default() }).await;
         let image = f.image("team/app");
         let verify = f.accepted(&["verify", &image]);
@@ -25,16 +27,28 @@ async fn an_image_is_signed_attested_and_verified() {
         f.signer(&f.accepted(&["verify", &image, "-a", "build=7"])).await.expect(0);
         f.signer(&f.accepted(&["verify", &image, "-a", "build=8"])).await.fails(1, "claim-mismatch");
 
-        let both = f.accepted(&["verify", &image, "--type", "cyclonedx", "--type", "slsaprovenance1", "-o", "json"]);
+        let both =
+            f.accepted(&["verify", &image, "--type", "cyclonedx", "--type", "slsaprovenance1", "-o", "json"]);
         let verdict = f.signer(&both).await.expect(0).json();
         assert_eq!(verdict["results"][0]["verified"].as_array().map(Vec::len), Some(2), "{verdict}");
         let missing = f.accepted(&["verify", &image, "--type", "cyclonedx", "--type", "spdx"]);
         f.signer(&missing).await.fails(1, "predicate-type-mismatch");
-        let mallory = ["verify", &image, "--certificate-identity", "m@example.com", "--certificate-oidc-issuer", f.issuer()];
+        let mallory = [
+            "verify",
+            &image,
+            "--certificate-identity",
+            "m@example.com",
+            "--certificate-oidc-issuer",
+            f.issuer(),
+        ];
         f.signer(&mallory).await.fails(1, "identity-mismatch");
 
         let tree = f.signer(&["tree", &image]).await.expect(0);
-        for uri in ["https://cyclonedx.org/bom", "https://slsa.dev/provenance/v1", "https://sigstore.dev/cosign/sign/v1"] {
+        for uri in [
+            "https://cyclonedx.org/bom",
+            "https://slsa.dev/provenance/v1",
+            "https://sigstore.dev/cosign/sign/v1",
+        ] {
             assert!(tree.stdout.contains(uri), "{uri} is missing in {}", tree.stdout);
         }
     }
@@ -47,7 +61,8 @@ async fn several_images_share_one_certificate() {
     let bundle = f.path("out.json").display().to_string();
     f.signer(&["sign", &one, &two, "--bundle", &bundle]).await.expect(0);
     let certificate = |name: &str| {
-        let bundle: serde_json::Value = serde_json::from_slice(&std::fs::read(f.path(name)).unwrap()).unwrap();
+        let bundle: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(f.path(name)).unwrap()).unwrap();
         bundle["verificationMaterial"]["certificate"]["rawBytes"].as_str().unwrap().to_owned()
     };
     assert_eq!(certificate("out.1.json"), certificate("out.2.json"));
@@ -66,7 +81,8 @@ async fn every_platform_of_an_index_is_signed() {
     let image = format!("oci-layout:{}:1", layout.display());
     let signed = f.signer(&["sign", &image, "--all-platforms", "-o", "json"]).await.expect(0).json();
     assert_eq!(signed["results"].as_array().map(Vec::len), Some(3), "index and two platforms: {signed}");
-    let verdict = f.signer(&f.accepted(&["verify", &image, "--all-platforms", "-o", "json"])).await.expect(0).json();
+    let verdict =
+        f.signer(&f.accepted(&["verify", &image, "--all-platforms", "-o", "json"])).await.expect(0).json();
     let platforms: Vec<_> =
         verdict["results"].as_array().unwrap().iter().filter_map(|r| r["platform"].as_str()).collect();
     assert_eq!(platforms, ["linux/amd64", "linux/arm64"]);
@@ -78,7 +94,8 @@ async fn credentials_are_found_used_and_asked_for() {
         RegistryAuth::Basic { username: "u".into(), password: "p4ss".into() },
         RegistryAuth::Token { username: "u".into(), password: "p4ss".into() },
     ] {
-        let f = Fixture::with_registry(RekorVersion::V2, RegistryOptions { auth, ..Default::default() }).await;
+        let f =
+            Fixture::with_registry(RekorVersion::V2, RegistryOptions { auth, ..Default::default() }).await;
         let image = f.image("team/app");
         let refused = f.signer(&["sign", &image]).await.fails(3, "credentials-refused");
         assert!(!refused.stderr.contains("p4ss"));

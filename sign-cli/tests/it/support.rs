@@ -94,7 +94,8 @@ impl Fixture {
             .envs(environment.iter().copied())
             .stdin(std::process::Stdio::null())
             .kill_on_drop(true);
-        let output = tokio::time::timeout(PATIENCE, command.output()).await.expect("the program hung").unwrap();
+        let output =
+            tokio::time::timeout(PATIENCE, command.output()).await.expect("the program hung").unwrap();
         Run::of(output, arguments)
     }
 }

@@ -24,7 +24,10 @@ async fn bundles_parse_as_the_official_schema() {
                     assert_eq!(official.signature, own.signature);
                 }
                 (Content::DsseEnvelope(official), sign_core::Content::Dsse(own)) => {
-                    assert_eq!((&official.payload, &official.payload_type), (&own.payload, &own.payload_type));
+                    assert_eq!(
+                        (&official.payload, &official.payload_type),
+                        (&own.payload, &own.payload_type)
+                    );
                     assert_eq!(official.signatures[0].sig, own.signatures[0].sig);
                 }
                 (official, _) => panic!("{official:?}"),

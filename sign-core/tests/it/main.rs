@@ -1,6 +1,6 @@
 //! The library from outside: documents, the conformance data with an oracle, and the sandbox.
 
-#![allow(missing_docs, reason = "tests")]
+#![allow(missing_docs, unreachable_pub, reason = "tests")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
 mod bundles;

@@ -10,7 +10,8 @@ use crate::sandbox::{Bench, CONTENT};
 ///
 /// Of a timestamp's DER these are the status text, versions and algorithm identifiers of the CMS around
 /// what is signed; the time, the imprint, the attributes and the signature are covered.
-const UNSIGNED: &[&str] = &["/verificationMaterial/timestampVerificationData/rfc3161Timestamps/0/signedTimestamp"];
+const UNSIGNED: &[&str] =
+    &["/verificationMaterial/timestampVerificationData/rfc3161Timestamps/0/signedTimestamp"];
 
 struct Subject {
     json: Vec<u8>,
@@ -87,7 +88,12 @@ fn changes(value: &Value) -> Vec<Value> {
             out.extend(String::from_utf8(bytes).ok().map(Value::String));
         }
         if let Ok(number) = text.parse::<i64>() {
-            out.extend([json!((number + 1).to_string()), json!((number - 1).to_string()), json!("-1"), json!(number)]);
+            out.extend([
+                json!((number + 1).to_string()),
+                json!((number - 1).to_string()),
+                json!("-1"),
+                json!(number),
+            ]);
         }
     }
     if let Value::Array(array) = value {
@@ -119,13 +125,19 @@ async fn no_changed_field_is_accepted() {
                 let mut mutant = document.clone();
                 if let Some(object) = mutant.pointer_mut(parent).and_then(Value::as_object_mut) {
                     object.remove(key);
-                    assert!(subject.holds(mutant.to_string().as_bytes(), false), "{version:?} without {pointer}");
+                    assert!(
+                        subject.holds(mutant.to_string().as_bytes(), false),
+                        "{version:?} without {pointer}"
+                    );
                     tried += 1;
                 }
                 let mut mutant = document.clone();
                 if let Some(object) = mutant.pointer_mut(parent).and_then(Value::as_object_mut) {
                     object.insert("unknown".into(), json!(1));
-                    assert!(subject.accepts(mutant.to_string().as_bytes()).is_none(), "{version:?} beside {pointer}");
+                    assert!(
+                        subject.accepts(mutant.to_string().as_bytes()).is_none(),
+                        "{version:?} beside {pointer}"
+                    );
                 }
             }
             assert!(tried > 200, "{tried}");

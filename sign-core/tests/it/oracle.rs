@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use sign_core::{
-    Artifact, Bundle, Identity, IdentityPolicy, Instance, IssuerRule, Pattern, PublicKey, Requirement, SystemClock,
-    TrustedRoot, Verifier,
+    Artifact, Bundle, Identity, IdentityPolicy, Instance, IssuerRule, Pattern, PublicKey, Requirement,
+    SystemClock, TrustedRoot, Verifier,
 };
 use sigstore_verify::VerificationPolicy;
 use sigstore_verify::types::Bundle as OracleBundle;
@@ -134,7 +134,11 @@ fn what_the_oracle_refuses_is_refused_under_mutation_too() {
                 tried += 1;
                 if let Ok(accepted) = case.ours(mutant.as_bytes()) {
                     let told = case.oracle(mutant.as_bytes());
-                    assert!(told.is_ok() || accepted == original, "{} {pointer} at {position}: {told:?}", case.name);
+                    assert!(
+                        told.is_ok() || accepted == original,
+                        "{} {pointer} at {position}: {told:?}",
+                        case.name
+                    );
                 }
             }
         }
@@ -144,7 +148,9 @@ fn what_the_oracle_refuses_is_refused_under_mutation_too() {
 
 fn strings(value: &Value, at: String, out: &mut Vec<(String, String)>) {
     match value {
-        Value::Object(object) => object.iter().for_each(|(key, child)| strings(child, format!("{at}/{key}"), out)),
+        Value::Object(object) => {
+            object.iter().for_each(|(key, child)| strings(child, format!("{at}/{key}"), out))
+        }
         Value::Array(array) => {
             array.iter().enumerate().for_each(|(index, child)| strings(child, format!("{at}/{index}"), out));
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sign_core::{
     Artifact, Bundle, Code, Digest, HttpClient, HttpOptions, Identity, IdentityPolicy, IssuerRule, Pattern,
-    Requirement, Signed, SigningContext, StaticToken, StatementBuilder, SystemClock, TrustConfig, Verifier,
+    Requirement, Signed, SigningContext, StatementBuilder, StaticToken, SystemClock, TrustConfig, Verifier,
 };
 use sign_sandbox::{RekorVersion, Sandbox, SandboxOptions};
 

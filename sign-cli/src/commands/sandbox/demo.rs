@@ -27,7 +27,10 @@ pub(crate) async fn demo(context: &Context) -> Result<Vec<Item>> {
     let running =
         start(SandboxArgs { identity: IDENTITY.into(), rekor: 2, ..SandboxArgs::default() }).await?;
     let urls = running.sandbox.urls();
-    tour.say(&format!("A whole Sigstore and a registry are up on 127.0.0.1; the registry is {}.", urls.registry));
+    tour.say(&format!(
+        "A whole Sigstore and a registry are up on 127.0.0.1; the registry is {}.",
+        urls.registry
+    ));
     tour.step("start the sandbox", started.elapsed());
 
     let started = Instant::now();
@@ -49,7 +52,8 @@ pub(crate) async fn demo(context: &Context) -> Result<Vec<Item>> {
     let started = Instant::now();
     let now = jiff::Timestamp::now();
     let sbom = data.join("sbom.cdx.json");
-    let failed = |e: Box<dyn std::error::Error + Send + Sync>| Error::new(Code::Internal, "no SBOM").caused_by(e);
+    let failed =
+        |e: Box<dyn std::error::Error + Send + Sync>| Error::new(Code::Internal, "no SBOM").caused_by(e);
     write_file(&sbom, &cyclonedx_from_lockfile(LOCK_FILE, "sign-cli", now).map_err(failed)?)?;
     let provenance = data.join("provenance.json");
     write_file(&provenance, &slsa_provenance(now))?;
@@ -60,7 +64,13 @@ pub(crate) async fn demo(context: &Context) -> Result<Vec<Item>> {
     let who = ["--certificate-identity", IDENTITY, "--certificate-oidc-issuer", &urls.oidc];
     tour.run(&running, &program, 0, &["sign", &reference]).await?;
     let (sbom, provenance) = (path(&sbom), path(&provenance));
-    tour.run(&running, &program, 0, &["attest", &reference, "--predicate", &sbom, "--predicate", &provenance]).await?;
+    tour.run(
+        &running,
+        &program,
+        0,
+        &["attest", &reference, "--predicate", &sbom, "--predicate", &provenance],
+    )
+    .await?;
     tour.run(&running, &program, 0, &[&["verify", &reference][..], &who].concat()).await?;
     let types = ["--type", "cyclonedx", "--type", "slsaprovenance1"];
     tour.run(&running, &program, 0, &[&["verify", &reference][..], &types, &who].concat()).await?;
@@ -92,7 +102,11 @@ struct Tour<'a> {
 impl Tour<'_> {
     /// Talks to the person at the terminal; with JSON output, stdout stays one document.
     fn say(&self, text: &str) {
-        if self.context.output.is_json() { self.context.output.note(text) } else { self.context.output.now(text) }
+        if self.context.output.is_json() {
+            self.context.output.note(text)
+        } else {
+            self.context.output.now(text)
+        }
     }
 
     fn step(&mut self, name: &str, took: Duration) {
@@ -100,7 +114,13 @@ impl Tour<'_> {
     }
 
     /// Runs this program as a person would, and insists on the exit status.
-    async fn run(&mut self, running: &Running, program: &Path, expected: i32, arguments: &[&str]) -> Result<()> {
+    async fn run(
+        &mut self,
+        running: &Running,
+        program: &Path,
+        expected: i32,
+        arguments: &[&str],
+    ) -> Result<()> {
         self.say(&format!("\n$ signer {}", arguments.join(" ")).replace('\n', ""));
         let started = Instant::now();
         let output = tokio::process::Command::new(program)
@@ -115,10 +135,14 @@ impl Tour<'_> {
             .await
             .map_err(|e| Error::new(Code::Internal, "cannot run this program again").caused_by(e))?;
         let took = started.elapsed();
-        for line in String::from_utf8_lossy(&output.stdout).lines().chain(String::from_utf8_lossy(&output.stderr).lines()) {
+        for line in String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .chain(String::from_utf8_lossy(&output.stderr).lines())
+        {
             self.say(&format!("  {line}"));
         }
-        let words: Vec<_> = arguments.iter().filter(|word| !word.contains('/') && !word.contains("@")).copied().collect();
+        let words: Vec<_> =
+            arguments.iter().filter(|word| !word.contains('/') && !word.contains("@")).copied().collect();
         self.step(&words.join(" "), took);
         if output.status.code() == Some(expected) {
             return Ok(());

@@ -73,12 +73,16 @@ fn reachable<'a>(lockfile: &'a Lockfile, root: &'a Package) -> Vec<&'a Package> 
 }
 
 fn children<'a>(lockfile: &'a Lockfile, package: &'a Package) -> impl Iterator<Item = &'a Package> {
-    package.dependencies.iter().filter_map(|dependency| lockfile.packages.iter().find(|p| dependency.matches(p)))
+    package
+        .dependencies
+        .iter()
+        .filter_map(|dependency| lockfile.packages.iter().find(|p| dependency.matches(p)))
 }
 
 fn component(package: &Package, kind: Classification) -> Result<Component, Box<dyn Error + Send + Sync>> {
     let purl = purl(package)?;
-    let mut component = Component::new(kind, package.name.as_str(), &package.version.to_string(), Some(purl.to_string()));
+    let mut component =
+        Component::new(kind, package.name.as_str(), &package.version.to_string(), Some(purl.to_string()));
     component.hashes = package.checksum.as_ref().map(|checksum| {
         Hashes(vec![Hash { alg: HashAlgorithm::SHA_256, content: HashValue(checksum.to_string()) }])
     });

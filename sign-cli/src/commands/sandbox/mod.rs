@@ -34,8 +34,11 @@ struct Running {
 pub(crate) async fn up(context: &Context, args: SandboxArgs) -> Result<ExitCode> {
     let running = start(args).await?;
     if context.output.is_json() {
-        let environment: serde_json::Map<_, _> =
-            running.environment.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect();
+        let environment: serde_json::Map<_, _> = running
+            .environment
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.as_str().into()))
+            .collect();
         let document = json!({
             "schemaVersion": 1, "command": "sandbox up", "outcome": "accepted", "code": null,
             "results": [{"environment": environment, "urls": running.sandbox.urls()}],
@@ -62,7 +65,11 @@ pub(crate) async fn up(context: &Context, args: SandboxArgs) -> Result<ExitCode>
 }
 
 /// Runs `command` with the environment of a fresh sandbox; its exit status is ours.
-pub(crate) async fn run_command(context: &Context, args: SandboxArgs, command: Vec<OsString>) -> Result<ExitCode> {
+pub(crate) async fn run_command(
+    context: &Context,
+    args: SandboxArgs,
+    command: Vec<OsString>,
+) -> Result<ExitCode> {
     let running = start(args).await?;
     context.verbose(|| format!("the sandbox's files are in {}", running.sandbox.data().display()));
     let [program, arguments @ ..] = command.as_slice() else {
@@ -86,7 +93,10 @@ pub(crate) async fn run_command(context: &Context, args: SandboxArgs, command: V
     match status {
         Some(Ok(status)) => {
             // Killed by a signal: the shell's convention has no better number than "failed".
-            Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
+            Ok(status
+                .code()
+                .and_then(|code| u8::try_from(code).ok())
+                .map_or(ExitCode::FAILURE, ExitCode::from))
         }
         Some(Err(e)) => Err(Error::new(Code::Internal, "lost the command").caused_by(e)),
         None => Err(Error::new(Code::Internal, "the identity token could not be renewed")),
@@ -147,7 +157,8 @@ async fn renew_token(running: &Running) {
 }
 
 fn options(args: &SandboxArgs) -> Result<SandboxOptions> {
-    let mut registry = RegistryOptions { referrers_api: !args.no_referrers_api, ..RegistryOptions::default() };
+    let mut registry =
+        RegistryOptions { referrers_api: !args.no_referrers_api, ..RegistryOptions::default() };
     if let Some(text) = &args.registry_auth {
         let mut parts = text.splitn(3, ':');
         registry.auth = match (parts.next(), parts.next(), parts.next()) {
@@ -158,8 +169,11 @@ fn options(args: &SandboxArgs) -> Result<SandboxOptions> {
                 RegistryAuth::Token { username: username.into(), password: password.into() }
             }
             _ => {
-                return Err(Error::new(Code::InvalidArgument, "not a way for the registry to ask for credentials")
-                    .expected("basic:USER:PASSWORD or token:USER:PASSWORD"));
+                return Err(Error::new(
+                    Code::InvalidArgument,
+                    "not a way for the registry to ask for credentials",
+                )
+                .expected("basic:USER:PASSWORD or token:USER:PASSWORD"));
             }
         };
     }
@@ -181,7 +195,11 @@ fn options(args: &SandboxArgs) -> Result<SandboxOptions> {
 /// `value` as one word of a POSIX shell.
 fn shell_quoted(value: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:@=+,".contains(c);
-    if !value.is_empty() && value.chars().all(plain) { value.into() } else { format!("'{}'", value.replace('\'', r"'\''")) }
+    if !value.is_empty() && value.chars().all(plain) {
+        value.into()
+    } else {
+        format!("'{}'", value.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]
