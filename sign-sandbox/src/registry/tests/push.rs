@@ -162,3 +162,19 @@ async fn a_write_can_be_conditional() {
     let list = format!("\"other\", {}", read.header("etag"));
     assert_eq!(put("a/3", "if-match", list).await.status, 201);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_conditional_writers_one_wins() {
+    let service = Service::start(RegistryOptions::default()).await;
+    service.blob("a", b"{}").await;
+    let writers = (0..16).map(|number| {
+        let request = service.request("PUT", "/v2/a/manifests/1").header("content-type", IMAGE);
+        let image = manifest(Some(&format!("a/{number}")), None);
+        send(request.header("if-none-match", "*").body(image.to_string()))
+    });
+    let replies = futures_util::future::join_all(writers).await;
+    let won: Vec<_> = replies.iter().filter(|reply| reply.status == 201).collect();
+    assert_eq!(replies.iter().filter(|reply| reply.status == 412).count(), 15);
+    let read = service.send("GET", "/v2/a/manifests/1").await;
+    assert_eq!(read.header("etag"), won[0].header("etag"));
+}
