@@ -110,7 +110,9 @@ async fn create(State(rekor): State<Arc<RekorV1>>, request: Result<Bytes, BytesR
     let canonical = tokio::task::spawn_blocking(move || body::canonical(&request)).await;
     let mut canonical = match canonical {
         Ok(Ok(canonical)) => canonical,
-        Ok(Err(error)) => return refuse(StatusCode::BAD_REQUEST, &format!("error processing entry: {error}")),
+        Ok(Err(error)) => {
+            return refuse(StatusCode::BAD_REQUEST, &format!("error processing entry: {error}"));
+        }
         Err(error) => return refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     };
     if rekor.faults.is(Fault::RekorOtherHash) {
@@ -127,7 +129,10 @@ async fn create(State(rekor): State<Arc<RekorV1>>, request: Result<Bytes, BytesR
     let mut response = if status == StatusCode::CREATED {
         (status, Json(json!({ uuid.as_str(): entry }))).into_response()
     } else {
-        refuse(status, &format!("an equivalent entry already exists in the transparency log with UUID {uuid}"))
+        refuse(
+            status,
+            &format!("an equivalent entry already exists in the transparency log with UUID {uuid}"),
+        )
     };
     let headers = response.headers_mut();
     for (name, value) in [(header::LOCATION, location), (header::ETAG, uuid)] {

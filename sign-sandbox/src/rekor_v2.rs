@@ -73,7 +73,9 @@ impl RekorV2 {
             .route("/api/v2/tile/{level}/{*tile}", get(hash_tile))
             .route("/healthz", get(async || Json(json!({ "status": "SERVING" }))))
             .fallback(async || refuse(StatusCode::NOT_FOUND, 5, "Not Found"))
-            .method_not_allowed_fallback(async || refuse(StatusCode::NOT_IMPLEMENTED, 12, "Method Not Allowed"))
+            .method_not_allowed_fallback(async || {
+                refuse(StatusCode::NOT_IMPLEMENTED, 12, "Method Not Allowed")
+            })
             .layer(DefaultBodyLimit::max(MAX_BODY))
             .with_state(self)
     }
@@ -159,7 +161,8 @@ async fn create(State(rekor): State<Arc<RekorV2>>, request: Result<Bytes, BytesR
     match rekor.add(body) {
         Ok(entry) => (StatusCode::CREATED, Json(entry)).into_response(),
         Err(index) => {
-            let message = format!("an equivalent entry already exists in the transparency log with index {index}");
+            let message =
+                format!("an equivalent entry already exists in the transparency log with index {index}");
             refuse(StatusCode::CONFLICT, 6, &message)
         }
     }
@@ -184,7 +187,10 @@ async fn checkpoint(State(rekor): State<Arc<RekorV2>>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], note).into_response()
 }
 
-async fn hash_tile(State(rekor): State<Arc<RekorV2>>, Path((level, tile)): Path<(usize, String)>) -> Response {
+async fn hash_tile(
+    State(rekor): State<Arc<RekorV2>>,
+    Path((level, tile)): Path<(usize, String)>,
+) -> Response {
     let state = rekor.lock();
     bytes(tiles::parse(&tile).and_then(|(number, width)| tiles::hashes(&state.tree, level, number, width)))
 }

@@ -63,10 +63,9 @@ pub(super) fn check_message(
     };
     // The bundle's own digest is a hint. One that is wrong tells of an altered bundle.
     if let Some((name, claimed)) = &message.digest
-        && name == protobuf_name(key)
-        && claimed != digest.as_bytes()
+        && (name != protobuf_name(key) || claimed != digest.as_bytes())
     {
-        return Err(other(format!("{}:{}", algorithm.as_str(), hex::encode(claimed))));
+        return Err(other(format!("{name} {}", hex::encode(claimed))));
     }
     for entry in entries {
         // What was logged must be a digest of this artifact, by whatever algorithm the log holds.

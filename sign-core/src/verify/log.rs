@@ -45,15 +45,13 @@ pub(super) fn check(
         let promised = proven.promised.get(index).copied().flatten();
         let log = prove(root, bundle, entry, promised, proven, now)?;
         let artifact = bind(bundle, entry, key, verifier_der)?;
-        let how = match (&entry.proof, promised) {
-            (Some(proof), _) => {
-                format!("index {} of {}, tree size {}", entry.log_index, log.url, proof.tree_size)
-            }
-            (None, _) => format!("index {} promised by {}", entry.log_index, log.url),
+        let log_index = proven_index(entry, promised)?;
+        let how = match &entry.proof {
+            Some(proof) => format!("index {log_index} of {}, tree size {}", log.url, proof.tree_size),
+            None => format!("index {log_index} promised by {}", log.url),
         };
         checks.push(Check::new("transparency-log", how));
-        let logged =
-            LoggedEntry { log: log.url.clone(), log_index: entry.log_index, integrated_time: promised };
+        let logged = LoggedEntry { log: log.url.clone(), log_index, integrated_time: promised };
         out.push(ProvenEntry { logged, artifact });
     }
     Ok(out)
@@ -69,6 +67,10 @@ fn prove<'a>(
     now: Timestamp,
 ) -> Result<&'a Log> {
     let v2 = is_v2(entry);
+    if v2 && (entry.integrated_time.is_some() || entry.promise.is_some()) {
+        // Somebody wrote a time where no reader can check one, for a reader that does not.
+        return Err(invalid("it has a time, and its log dates nothing"));
+    }
     let mut failure = unknown_log(&entry.log_id);
     for log in root.logs_with_id(&entry.log_id) {
         match prove_in(log, bundle, entry, v2).and_then(|()| check_window(log, promised, proven, now)) {
@@ -96,6 +98,20 @@ fn prove_in(log: &Log, bundle: &Bundle, entry: &LogEntry, v2: bool) -> Result<()
     let checkpoint = Checkpoint::parse(&proof.checkpoint)?;
     checkpoint.verify(log, v2)?;
     check_inclusion(&entry.body, proof, &checkpoint)
+}
+
+/// The index that is proven. A promise covers the one over all shards; without it only the proof's is,
+/// which for a v2 log is the same.
+fn proven_index(entry: &LogEntry, promised: Option<Timestamp>) -> Result<u64> {
+    match (&entry.proof, promised) {
+        (_, Some(_)) | (None, None) => Ok(entry.log_index),
+        (Some(proof), None) if is_v2(entry) && proof.log_index != entry.log_index => {
+            Err(invalid("its index is not the one that is proven")
+                .expected(proof.log_index)
+                .found(entry.log_index))
+        }
+        (Some(proof), None) => Ok(proof.log_index),
+    }
 }
 
 /// A v1 log dates its entries; a v2 log does not, so every trusted time must be in the key's window.

@@ -31,7 +31,7 @@ pub enum VerifiedSigner {
 pub struct LoggedEntry {
     /// The log's address, from the trusted root.
     pub log: String,
-    /// The entry's position.
+    /// The entry's position: in the whole log where the log promised that, else in its tree.
     pub log_index: u64,
     /// When the log says it took the entry, where it signs that.
     pub integrated_time: Option<Timestamp>,

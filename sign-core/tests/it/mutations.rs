@@ -1,7 +1,7 @@
 //! Every one-field and one-byte change of a good bundle is refused, or changes nothing that means anything.
 
 use serde_json::{Value, json};
-use sign_core::{Artifact, Bundle, Requirement, Verifier};
+use sign_core::{Artifact, Bundle, Content, LogEntry, Requirement, Verifier};
 use sign_sandbox::RekorVersion;
 
 use crate::sandbox::{Bench, CONTENT};
@@ -34,7 +34,40 @@ impl Subject {
         if timestamps_may_differ && accepted.timestamps.len() == self.original.timestamps.len() {
             accepted.timestamps.clone_from(&self.original.timestamps);
         }
-        accepted == self.original
+        if let (Content::Message(accepted), Content::Message(original)) =
+            (&mut accepted.content, &self.original.content)
+            && accepted.digest.is_none()
+        {
+            // The digest is a hint: it may be missing, and must not be wrong.
+            accepted.digest.clone_from(&original.digest);
+        }
+        // A v1 entry has two proofs of its time: one is enough, and one may be left out.
+        for (accepted, original) in accepted.log_entries.iter_mut().zip(&self.original.log_entries) {
+            if original.promise.is_some() && accepted.promise.is_none() {
+                accepted.promise.clone_from(&original.promise);
+                accepted.integrated_time = original.integrated_time;
+                accepted.log_index = original.log_index;
+            }
+        }
+        let dated = self.original.log_entries.iter().all(|entry| entry.promise.is_some());
+        if dated && accepted.timestamps.is_empty() {
+            accepted.timestamps.clone_from(&self.original.timestamps);
+        }
+        let mut original = self.original.clone();
+        for bundle in [&mut accepted, &mut original] {
+            bundle.log_entries.iter_mut().for_each(forget_signer_name);
+        }
+        accepted == original
+    }
+}
+
+/// A v1 log is known by its key and not by its name, and so is its checkpoint.
+fn forget_signer_name(entry: &mut LogEntry) {
+    let (true, Some(proof)) = (entry.promise.is_some(), &mut entry.proof) else { return };
+    if let Some((text, line)) = proof.checkpoint.split_once("\u{2014} ")
+        && let Some((_, signature)) = line.split_once(' ')
+    {
+        proof.checkpoint = format!("{text}\u{2014} {signature}");
     }
 }
 
@@ -158,7 +191,13 @@ async fn no_changed_byte_is_accepted() {
                     let mut mutant = subject.json.clone();
                     mutant[position] ^= flip;
                     let unsigned = timestamp.contains(&position);
-                    assert!(subject.holds(&mutant, unsigned), "{version:?} byte {position} ^ {flip:#x}");
+                    let around = String::from_utf8_lossy(
+                        &mutant[position.saturating_sub(60)..(position + 20).min(mutant.len())],
+                    );
+                    assert!(
+                        subject.holds(&mutant, unsigned),
+                        "{version:?} byte {position} ^ {flip:#x}: {around}"
+                    );
                 }
             }
         }

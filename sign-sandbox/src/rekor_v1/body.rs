@@ -114,7 +114,10 @@ fn hashedrekord(proposal: HashedRekord) -> Result<Value, BoxError> {
 fn dsse(proposal: Dsse) -> Result<Value, BoxError> {
     let ProposedContent { envelope: text, verifiers } = proposal.proposed_content;
     let envelope: Envelope = serde_json::from_str(&text)?;
-    if envelope.signatures.is_empty() || envelope.signatures.len() > MAX_SIGNATURES || verifiers.len() > MAX_SIGNATURES {
+    if envelope.signatures.is_empty()
+        || envelope.signatures.len() > MAX_SIGNATURES
+        || verifiers.len() > MAX_SIGNATURES
+    {
         return Err("wrong number of signatures or verifiers".into());
     }
     let keys = verifiers

@@ -43,10 +43,8 @@ fn complete_nodes(tree: &Tree, level: usize) -> Vec<Hash> {
         if nodes.len() < 2 {
             return Vec::new();
         }
-        nodes = nodes
-            .chunks_exact(2)
-            .filter_map(|pair| Some(node_hash(pair.first()?, pair.last()?)))
-            .collect();
+        nodes =
+            nodes.chunks_exact(2).filter_map(|pair| Some(node_hash(pair.first()?, pair.last()?))).collect();
     }
     nodes
 }
