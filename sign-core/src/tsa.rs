@@ -115,8 +115,11 @@ fn check(response: &[u8], imprint: &Digest, nonce: Nonce, now: Timestamp) -> Res
     let seconds = i64::try_from(info.gen_time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
     let time = Timestamp::from_second(seconds)
         .map_err(|e| service::not_understood(TSA, "the token's time").caused_by(e))?;
-    if time.duration_since(now).abs() > MAX_TIME_DIFFERENCE {
-        return Err(Error::new(Code::ServiceContradiction, format!("{TSA} does not agree on the time"))
+    let difference = time.duration_since(now);
+    if difference.abs() > MAX_TIME_DIFFERENCE {
+        // Ahead, this machine's clock may be the wrong one: that is no verdict on the authority.
+        let code = if difference.is_positive() { Code::TimeInFuture } else { Code::ServiceContradiction };
+        return Err(Error::new(code, format!("{TSA} does not agree on the time"))
             .expected(format!("{now}, give or take {MAX_TIME_DIFFERENCE:#}"))
             .found(time)
             .hint("check the clock of this machine; nothing was attached"));
@@ -197,8 +200,8 @@ mod tests {
             ("imprint", response(0, &other, mine, 1_000_000), Some(Code::ServiceContradiction)),
             ("nonce", response(0, &imprint, Some(&replayed.0), 1_000_000), Some(Code::ServiceContradiction)),
             ("no nonce", response(0, &imprint, None, 1_000_000), Some(Code::ServiceContradiction)),
-            ("late", response(0, &imprint, mine, 1_000_301), Some(Code::ServiceContradiction)),
-            ("early", response(0, &imprint, mine, 999_699), Some(Code::ServiceContradiction)),
+            ("ahead", response(0, &imprint, mine, 1_000_301), Some(Code::TimeInFuture)),
+            ("behind", response(0, &imprint, mine, 999_699), Some(Code::ServiceContradiction)),
             ("bytes", b"<html>".to_vec(), Some(Code::ServiceProtocol)),
             ("nothing", Vec::new(), Some(Code::ServiceProtocol)),
         ] {

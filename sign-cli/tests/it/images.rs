@@ -85,7 +85,7 @@ async fn every_platform_of_an_index_is_signed() {
         f.signer(&f.accepted(&["verify", &image, "--all-platforms", "-o", "json"])).await.expect(0).json();
     let platforms: Vec<_> =
         verdict["results"].as_array().unwrap().iter().filter_map(|r| r["platform"].as_str()).collect();
-    assert_eq!(platforms, ["linux/amd64", "linux/arm64"]);
+    assert_eq!(platforms, ["linux/amd64", "linux/arm64/v8"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
