@@ -144,8 +144,14 @@ mod tests {
     #[test]
     fn knows_the_roots_of_the_specification() {
         let mut tree = Tree::default();
-        assert_eq!(hex::encode(tree.root(0)), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(
+            hex::encode(tree.root(0)),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
         tree.append(leaf_hash(b""));
-        assert_eq!(hex::encode(tree.root(1)), "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d");
+        assert_eq!(
+            hex::encode(tree.root(1)),
+            "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
+        );
     }
 }

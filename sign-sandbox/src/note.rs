@@ -67,7 +67,10 @@ mod tests {
     fn has_the_layout_of_a_signed_note() {
         let note = checkpoint("log.example", 7, &[0; 32], &Fixed);
         let root = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
-        assert!(note.starts_with(&format!("log.example\n7\n{root}\n\n\u{2014} log.example AQIDBA")), "{note}");
+        assert!(
+            note.starts_with(&format!("log.example\n7\n{root}\n\n\u{2014} log.example AQIDBA")),
+            "{note}"
+        );
         assert!(note.ends_with('\n'));
         assert_ne!(broken(&note), note);
         assert_eq!(broken(&broken(&note)), note);
