@@ -7,6 +7,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::pki;
+
 /// The annotation of a layout's index that holds the tag (image-spec, annotations.md).
 pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -95,25 +97,16 @@ impl<'a> Layout<'a> {
         }
         let blobs = self.dir.join("blobs").join("sha256");
         // No digest, so no reader takes it for a blob; in the same directory, so that rename works.
-        let unfinished = blobs.join(format!(".layer-{}", std::process::id()));
-        let mut archive = tar::Builder::new(Hashed::new(io::BufWriter::new(File::create(&unfinished)?)));
-        for directory in DIRECTORIES {
-            let mut header = entry(tar::EntryType::Directory, 0);
-            archive.append_data(&mut header, directory, io::empty())?;
+        let unfinished = blobs.join(format!(".layer-{}", hex::encode(pki::random::<8>())));
+        let written = archive(name, source, metadata.len(), &unfinished).and_then(|blob| {
+            let encoded = blob.digest.trim_start_matches("sha256:");
+            fs::rename(&unfinished, blobs.join(encoded))?;
+            Ok(Layer { name: name.to_owned(), blob })
+        });
+        if written.is_err() {
+            _ = fs::remove_file(&unfinished);
         }
-        let mut content = source.take(metadata.len());
-        let mut header = entry(tar::EntryType::Regular, metadata.len());
-        archive.append_data(&mut header, format!("usr/bin/{name}"), &mut content)?;
-        if content.limit() != 0 {
-            fs::remove_file(&unfinished)?;
-            return Err(io::Error::new(ErrorKind::UnexpectedEof, "the file shrank while it was read"));
-        }
-        let mut hashed = archive.into_inner()?;
-        hashed.flush()?;
-        let encoded = hex::encode(hashed.sha256.finalize());
-        fs::rename(&unfinished, blobs.join(&encoded))?;
-        let blob = Built { digest: format!("sha256:{encoded}"), size: hashed.length };
-        Ok(Layer { blob, name: name.to_owned() })
+        written
     }
 
     /// The config and the manifest for one platform.
@@ -164,6 +157,25 @@ impl<'a> Layout<'a> {
         let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests});
         fs::write(path, index.to_string())
     }
+}
+
+/// Writes the tar with `size` bytes of `source` as `/usr/bin/<name>` to `path`.
+fn archive(name: &str, source: File, size: u64, path: &Path) -> io::Result<Built> {
+    let mut archive = tar::Builder::new(Hashed::new(io::BufWriter::new(File::create(path)?)));
+    for directory in DIRECTORIES {
+        archive.append_data(&mut entry(tar::EntryType::Directory, 0), directory, io::empty())?;
+    }
+    let mut content = source.take(size);
+    let mut header = entry(tar::EntryType::Regular, size);
+    archive.append_data(&mut header, format!("usr/bin/{name}"), &mut content)?;
+    // A file that shrank would leave a tar whose header lies about it.
+    if content.limit() != 0 {
+        return Err(io::Error::new(ErrorKind::UnexpectedEof, "the file shrank while it was read"));
+    }
+    let mut hashed = archive.into_inner()?;
+    hashed.flush()?;
+    let digest = format!("sha256:{}", hex::encode(hashed.sha256.finalize()));
+    Ok(Built { digest, size: hashed.length })
 }
 
 fn descriptor(media_type: &str, built: &Built) -> Value {

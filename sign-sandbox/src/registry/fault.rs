@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 
 use super::Registry;
 use super::error::{ErrorCode, Refusal};
@@ -61,8 +61,13 @@ impl Registry {
         // A promise of everything, and an end after half of it.
         parts.headers.insert(header::CONTENT_LENGTH, bytes.len().into());
         let half = bytes.slice(..bytes.len() / 2);
-        let chunks = [Ok(half), Err(io::Error::from(io::ErrorKind::ConnectionAborted))];
-        Response::from_parts(parts, Body::from_stream(stream::iter(chunks)))
+        let end = async {
+            // A pause makes hyper send what it has; without one it drops that with the connection.
+            tokio::task::yield_now().await;
+            Err(io::Error::from(io::ErrorKind::ConnectionAborted))
+        };
+        let chunks = stream::iter([Ok(half)]).chain(stream::once(end));
+        Response::from_parts(parts, Body::from_stream(chunks))
     }
 }
 

@@ -46,8 +46,9 @@ struct Document {
 struct Descriptor {
     media_type: String,
     digest: String,
-    #[expect(dead_code, reason = "a descriptor without a size is malformed")]
-    size: u64,
+    /// Never used, but a descriptor without it is malformed.
+    #[serde(rename = "size")]
+    _size: u64,
     urls: Option<Vec<String>>,
 }
 

@@ -12,7 +12,7 @@ use super::{CONTENT_DIGEST, Call, Registry, content, empty, read};
 use crate::fault::Fault;
 
 /// distribution-spec, "Pushing Manifests": registries take 4 megabytes at least; this one no more.
-const MAX_MANIFEST: usize = 4 << 20;
+pub(super) const MAX_MANIFEST: usize = 4 << 20;
 const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 
 impl Registry {

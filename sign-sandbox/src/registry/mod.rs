@@ -199,7 +199,11 @@ async fn serve(State(registry): State<Arc<Registry>>, request: Request) -> Respo
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let response = match registry.misbehave(&method, &path).await {
-        Some(refusal) => refusal.into_response(),
+        Some(refusal) => {
+            // A client that is still sending would see a reset connection in the place of the answer.
+            _ = read(request.into_body(), &mut Vec::new(), manifests::MAX_MANIFEST).await;
+            refusal.into_response()
+        }
         None => registry.answer(request).await.unwrap_or_else(IntoResponse::into_response),
     };
     let mut response = registry.spoil(&method, &path, response).await;
