@@ -95,7 +95,7 @@ impl Service {
         let mut last = proof["treeSize"].as_u64().unwrap() - 1;
         for sibling in proof["hashes"].as_array().unwrap() {
             let sibling: Hash = hex::decode(sibling.as_str().unwrap()).unwrap().try_into().unwrap();
-            while index % 2 == 0 && index == last {
+            while index.is_multiple_of(2) && index == last {
                 (index, last) = (index / 2, last / 2);
             }
             hash = if index % 2 == 1 { node_hash(&sibling, &hash) } else { node_hash(&hash, &sibling) };
