@@ -3,6 +3,7 @@
 //! Source: DSSE protocol v1.0.2.
 
 use crate::digest::{Digest, HashAlgorithm, Hasher};
+use crate::encoding::base64_encode;
 
 /// The payload type of every in-toto statement that this crate writes.
 pub const INTOTO_PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
@@ -34,6 +35,25 @@ impl Envelope {
         let mut out = pae_header(&self.payload_type, self.payload.len());
         out.extend_from_slice(&self.payload);
         out
+    }
+
+    /// The JSON form, byte for byte as Go's DSSE library writes it. Old logs hash it whole, and old
+    /// timestamps cover it.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        let quoted = |text: &str| serde_json::Value::from(text).to_string();
+        let signatures: Vec<String> = self
+            .signatures
+            .iter()
+            .map(|s| format!(r#"{{"keyid":{},"sig":"{}"}}"#, quoted(&s.keyid), base64_encode(&s.sig)))
+            .collect();
+        format!(
+            r#"{{"payloadType":{},"payload":"{}","signatures":[{}]}}"#,
+            quoted(&self.payload_type),
+            base64_encode(&self.payload),
+            signatures.join(",")
+        )
+        .into_bytes()
     }
 
     /// The digest of the bytes that are signed, without copying the payload.
@@ -69,5 +89,17 @@ mod tests {
         };
         assert_eq!(envelope.pae(), b"DSSEv1 29 http://example.com/HelloWorld 11 hello world");
         assert_eq!(envelope.pae_digest(HashAlgorithm::Sha256), Digest::sha256(&envelope.pae()));
+    }
+
+    #[test]
+    fn writes_what_go_writes() {
+        let signature = EnvelopeSignature { keyid: String::new(), sig: b"sig".to_vec() };
+        let envelope = Envelope {
+            payload_type: INTOTO_PAYLOAD_TYPE.into(),
+            payload: b"{}".to_vec(),
+            signatures: vec![signature],
+        };
+        let text = r#"{"payloadType":"application/vnd.in-toto+json","payload":"e30=","signatures":[{"keyid":"","sig":"c2ln"}]}"#;
+        assert_eq!(envelope.to_json(), text.as_bytes());
     }
 }

@@ -3,6 +3,7 @@
 //! Source: Rekor's JSON schemas of `hashedrekord`, `dsse` and `intoto`, and `rekor-tiles`.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::digest::{Digest, HashAlgorithm};
 use crate::encoding::{base64_decode_lenient, pem_decode_all};
@@ -29,6 +30,9 @@ pub(crate) enum Body {
     HashedRekordV2 { digest: Digest, signature: Vec<u8>, verifier: Verifier, key_details: String },
     /// `dsse` 0.0.1 and `intoto` 0.0.2: the payload and its one signature.
     Envelope { payload: Digest, signature: Vec<u8>, verifier: Verifier },
+    /// `intoto` 0.0.1: the text of a whole envelope, whose signature it does not repeat. The oldest
+    /// entries have no hash of the payload.
+    EnvelopeText { envelope: Digest, payload: Option<Digest>, verifier: Verifier },
 }
 
 #[derive(Deserialize)]
@@ -122,6 +126,21 @@ struct DsseSignature {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct IntotoV1 {
+    content: IntotoContentV1,
+    public_key: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct IntotoContentV1 {
+    hash: Hash,
+    #[serde(default)]
+    payload_hash: Option<Hash>,
+}
+
+#[derive(Deserialize)]
 struct Intoto {
     content: IntotoContent,
 }
@@ -146,6 +165,15 @@ struct IntotoSignature {
 }
 
 impl Body {
+    /// Kind and version of a body that comes without them.
+    ///
+    /// # Errors
+    /// [`Code::LogEntryInvalid`].
+    pub(crate) fn kind_of(body: &[u8]) -> Result<(String, String)> {
+        let Entry::<IgnoredAny> { kind, api_version, spec: _ } = entry(body)?;
+        Ok((kind, api_version))
+    }
+
     /// Parses the canonical body of an entry that says it is of this kind and version.
     ///
     /// # Errors
@@ -192,6 +220,14 @@ impl Body {
                     verifier: verifier(&only.verifier)?,
                 })
             }
+            ("intoto", "0.0.1") => {
+                let IntotoV1 { content, public_key } = spec(kind, version, body)?;
+                Ok(Self::EnvelopeText {
+                    envelope: digest(&content.hash)?,
+                    payload: content.payload_hash.as_ref().map(digest).transpose()?,
+                    verifier: verifier(&public_key)?,
+                })
+            }
             ("intoto", "0.0.2") => {
                 let Intoto { content } = spec(kind, version, body)?;
                 let only = only(content.envelope.signatures)?;
@@ -205,15 +241,14 @@ impl Body {
                 })
             }
             _ => Err(invalid("unknown kind of entry")
-                .expected("hashedrekord 0.0.1 or 0.0.2, dsse 0.0.1, intoto 0.0.2")
+                .expected("hashedrekord 0.0.1 or 0.0.2, dsse 0.0.1, intoto 0.0.1 or 0.0.2")
                 .found(format!("{kind} {version}"))),
         }
     }
 }
 
 fn spec<'a, S: Deserialize<'a>>(kind: &str, version: &str, body: &'a [u8]) -> Result<S> {
-    let entry: Entry<S> = serde_json::from_slice(body)
-        .map_err(|e| invalid("the body cannot be read").found(e.to_string()).caused_by(e))?;
+    let entry: Entry<S> = entry(body)?;
     // The kind outside is not in the tree, the one inside is.
     if entry.kind != kind || entry.api_version != version {
         return Err(invalid("the body is of another kind than the entry says")
@@ -221,6 +256,11 @@ fn spec<'a, S: Deserialize<'a>>(kind: &str, version: &str, body: &'a [u8]) -> Re
             .found(format!("{} {}", entry.kind, entry.api_version)));
     }
     Ok(entry.spec)
+}
+
+fn entry<'a, S: Deserialize<'a>>(body: &'a [u8]) -> Result<Entry<S>> {
+    serde_json::from_slice(body)
+        .map_err(|e| invalid("the body cannot be read").found(e.to_string()).caused_by(e))
 }
 
 /// A bundle has one signature, and so must its entry: with several, which is it about?

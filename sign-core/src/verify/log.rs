@@ -181,10 +181,22 @@ fn bind(bundle: &Bundle, entry: &LogEntry, key: &PublicKey, verifier_der: &[u8])
             }
             Ok(None)
         }
+        (Body::EnvelopeText { envelope: logged, payload, verifier }, Content::Dsse(envelope)) => {
+            same_verifier(&verifier)?;
+            let found = logged.algorithm().hash(&envelope.to_json());
+            if found != logged {
+                return Err(mismatch("another envelope").expected(found).found(logged));
+            }
+            let differs = |logged: &Digest| logged.algorithm().hash(&envelope.payload) != *logged;
+            if let Some(logged) = payload.filter(differs) {
+                return Err(mismatch("another payload").found(logged));
+            }
+            Ok(None)
+        }
         (Body::HashedRekordV1 { .. }, Content::Dsse(_)) => {
             Err(mismatch("a message's signature").expected("an envelope"))
         }
-        (Body::Envelope { .. }, Content::Message(_)) => {
+        (Body::Envelope { .. } | Body::EnvelopeText { .. }, Content::Message(_)) => {
             Err(mismatch("an envelope").expected("a message's signature"))
         }
     }
