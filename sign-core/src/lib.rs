@@ -13,6 +13,7 @@ mod bundle;
 mod certificate;
 mod crypto;
 mod envelope;
+mod legacy;
 mod predicate;
 mod statement;
 mod timestamp;
@@ -50,6 +51,7 @@ pub use crypto::PublicKey;
 pub use digest::{Digest, HashAlgorithm, Hasher};
 pub use envelope::{Envelope, EnvelopeSignature, INTOTO_PAYLOAD_TYPE, pae_digest};
 pub use error::{Code, Error, Outcome, Result};
+pub use legacy::{LegacySignature, SimpleSigning};
 pub use policy::{Identity, IdentityPolicy, IssuerRule, Pattern};
 pub use predicate::{
     CheckedPredicate, Outline, PredicateType, SIGN_V1, TypeSelector, check as check_predicate,

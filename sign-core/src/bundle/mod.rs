@@ -41,6 +41,9 @@ pub struct Bundle {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum BundleVersion {
+    /// No bundle yet, but cosign's annotations and files. The rules of 0.1, except that a timestamp may
+    /// cover the whole envelope instead of its signature.
+    Legacy,
     /// Needs an inclusion promise.
     V0_1,
     /// Needs an inclusion proof.
@@ -79,6 +82,11 @@ pub struct MessageSignature {
     pub digest: Option<(String, Vec<u8>)>,
     /// The raw signature.
     pub signature: Vec<u8>,
+}
+
+/// Parses an envelope on its own, as an attestation's layer holds it.
+pub(crate) fn envelope_from_json(json: &[u8]) -> Result<Envelope> {
+    read::envelope_from_json(json)
 }
 
 /// Parses a log entry on its own, as Rekor v2 returns it.

@@ -60,7 +60,7 @@ pub(super) fn parse(json: &[u8]) -> Result<Bundle> {
     let log_entries = entries.into_iter().map(log_entry).collect::<Result<Vec<_>>>()?;
     for entry in &log_entries {
         let (needed, name) = match version {
-            BundleVersion::V0_1 => (entry.promise.is_some(), "an inclusion promise"),
+            BundleVersion::Legacy | BundleVersion::V0_1 => (entry.promise.is_some(), "an inclusion promise"),
             _ => (entry.proof.is_some(), "an inclusion proof"),
         };
         if !needed {
@@ -69,6 +69,13 @@ pub(super) fn parse(json: &[u8]) -> Result<Bundle> {
     }
     let timestamps = stamps.iter().map(|s| base64(&s.signed_timestamp)).collect::<Result<_>>()?;
     Ok(Bundle { version, key_material, log_entries, timestamps, content })
+}
+
+/// Parses an envelope on its own, as an attestation's layer holds it.
+pub(super) fn envelope_from_json(json: &[u8]) -> Result<Envelope> {
+    let wire: wire::DsseEnvelope<'_> = serde_json::from_slice(json)
+        .map_err(|e| malformed("not a DSSE envelope").found(e.to_string()).caused_by(e))?;
+    envelope(wire)
 }
 
 /// Parses a log entry on its own, as Rekor v2 returns it.
@@ -81,8 +88,10 @@ pub(super) fn log_entry_from_json(json: &[u8]) -> Result<LogEntry> {
 
 fn version(media_type: &str) -> Result<BundleVersion> {
     Ok(match media_type {
-        "application/vnd.dev.sigstore.bundle+json;version=0.1" => BundleVersion::V0_1,
-        "application/vnd.dev.sigstore.bundle+json;version=0.2" => BundleVersion::V0_2,
+        "application/vnd.dev.sigstore.bundle+json;version=0.1"
+        | "application/vnd.dev.sigstore.bundle.v0.1+json" => BundleVersion::V0_1,
+        "application/vnd.dev.sigstore.bundle+json;version=0.2"
+        | "application/vnd.dev.sigstore.bundle.v0.2+json" => BundleVersion::V0_2,
         "application/vnd.dev.sigstore.bundle+json;version=0.3" | super::BUNDLE_V0_3 => BundleVersion::V0_3,
         other => {
             return Err(Error::new(Code::BundleUnsupported, "unknown bundle version")

@@ -72,7 +72,8 @@ pub(super) fn to_json(bundle: &Bundle) -> Vec<u8> {
 
 fn media_type(version: BundleVersion) -> &'static str {
     match version {
-        BundleVersion::V0_1 => "application/vnd.dev.sigstore.bundle+json;version=0.1",
+        // Whose rules they follow.
+        BundleVersion::Legacy | BundleVersion::V0_1 => "application/vnd.dev.sigstore.bundle+json;version=0.1",
         BundleVersion::V0_2 => "application/vnd.dev.sigstore.bundle+json;version=0.2",
         BundleVersion::V0_3 => super::BUNDLE_V0_3,
     }

@@ -6,6 +6,7 @@
 mod artifact;
 mod content;
 mod key;
+mod legacy;
 mod log;
 mod time;
 mod verified;
@@ -239,5 +240,5 @@ struct Proof {
 
 /// Whether a bundle of this version may rest on a promise alone.
 fn promise_suffices(version: BundleVersion) -> bool {
-    version == BundleVersion::V0_1
+    version <= BundleVersion::V0_1
 }

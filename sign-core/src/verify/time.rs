@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::verified::{Check, TimeSource, TrustedTime};
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, BundleVersion, Content};
 use crate::error::{Code, Error, Result};
 use crate::timestamp;
 use crate::tlog::{Log, check_promise};
@@ -24,7 +24,11 @@ pub(super) fn collect(root: &TrustedRoot, bundle: &Bundle, checks: &mut Vec<Chec
         if bundle.timestamps.iter().take(index).any(|earlier| earlier == response) {
             return Err(Error::new(Code::TimestampInvalid, "a timestamp is there twice"));
         }
-        let verified = timestamp::verify(response, bundle.signature(), root.timestamp_authorities())?;
+        let verified = timestamp::verify(response, bundle.signature(), root.timestamp_authorities())
+            .or_else(|error| match whole_envelope(bundle) {
+                Some(text) => timestamp::verify(response, &text, root.timestamp_authorities()),
+                None => Err(error),
+            })?;
         let source = TimeSource::Tsa { uri: verified.authority.uri.clone() };
         let fingerprint = &verified.authority.fingerprint;
         checks.push(Check::new(
@@ -54,6 +58,14 @@ pub(super) fn collect(root: &TrustedRoot, bundle: &Bundle, checks: &mut Vec<Chec
         proven.promised.push(Some(time));
     }
     Ok(proven)
+}
+
+/// Older cosign versions stamped an attestation's whole envelope, signature and all.
+fn whole_envelope(bundle: &Bundle) -> Option<Vec<u8>> {
+    match &bundle.content {
+        Content::Dsse(envelope) if bundle.version == BundleVersion::Legacy => Some(envelope.to_json()),
+        _ => None,
+    }
 }
 
 /// Whether the log's key was trusted at `time`.

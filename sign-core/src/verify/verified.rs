@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::certificate::Certificate;
+use crate::legacy::SimpleSigning;
 use crate::statement::Statement;
 
 /// A bundle that passed every check, with what the checks established.
@@ -12,6 +13,7 @@ use crate::statement::Statement;
 pub struct VerifiedBundle {
     signer: VerifiedSigner,
     statement: Option<Statement>,
+    payload: Option<SimpleSigning>,
     log_entries: Vec<LoggedEntry>,
     times: Vec<TrustedTime>,
     checks: Vec<Check>,
@@ -85,7 +87,14 @@ impl VerifiedBundle {
         times: Vec<TrustedTime>,
         checks: Vec<Check>,
     ) -> Self {
-        Self { signer, statement, log_entries, times, checks }
+        Self { signer, statement, payload: None, log_entries, times, checks }
+    }
+
+    /// The same, where the artifact was a payload that says what is meant.
+    pub(super) fn with_payload(mut self, payload: SimpleSigning, check: Check) -> Self {
+        self.payload = Some(payload);
+        self.checks.push(check);
+        self
     }
 
     /// Who signed.
@@ -98,6 +107,12 @@ impl VerifiedBundle {
     #[must_use]
     pub fn statement(&self) -> Option<&Statement> {
         self.statement.as_ref()
+    }
+
+    /// The verified payload of an image signature in cosign's older form.
+    #[must_use]
+    pub fn payload(&self) -> Option<&SimpleSigning> {
+        self.payload.as_ref()
     }
 
     /// Takes the statement out.
