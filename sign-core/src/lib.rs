@@ -76,8 +76,9 @@ pub use identity::{
 };
 #[cfg(feature = "net")]
 pub use oci::{
-    Attachment, CredentialSource, Descriptor, ImageIndex, ImageManifest, ImageReference, Layout,
-    LayoutReference, Manifest, Platform, Reference, Registry, RegistryOptions, Store, open as open_store,
+    Attachment, CredentialSource, Descriptor, FoundManifest, ImageIndex, ImageManifest, ImageReference,
+    Layout, LayoutReference, LegacyTag, Manifest, Platform, Reference, Registry, RegistryOptions, Store,
+    open as open_store,
 };
 #[cfg(feature = "net")]
 pub use sign::{Session, Signed, SigningContext, SigningIdentity};

@@ -31,6 +31,9 @@ pub(crate) async fn run(context: &Context, args: Tree) -> Items {
             item = item.line(format!("{branch} {}", label(referrer)));
             let indent = if index + 1 == referrers.len() { "  " } else { "│ " };
             item = item.line(format!("{indent}   {}", referrer.digest));
+            if let Some(tag) = &referrer.tag {
+                item = item.line(format!("{indent}   {tag}"));
+            }
         }
         items.push(item);
     }

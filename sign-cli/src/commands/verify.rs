@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use sign_core::image::{Image, ImagePolicy, ImageVerdict, verify_image};
+use sign_core::image::{Form, Image, ImagePolicy, ImageVerdict, verify_image};
 use sign_core::{Result, TypeSelector};
 
 use super::{Items, identity, views};
@@ -52,7 +52,7 @@ fn tell(image: &Image, verdict: ImageVerdict) -> Item {
     let rejected: Value = verdict
         .rejected
         .iter()
-        .map(|r| json!({"referrer": r.referrer.to_string(), "code": r.error.code().as_str(), "message": r.error.to_string()}))
+        .map(|r| json!({"referrer": r.referrer.as_ref().map(ToString::to_string), "code": r.error.code().as_str(), "message": r.error.to_string()}))
         .collect();
     let accepted: Value = verdict
         .accepted
@@ -60,6 +60,8 @@ fn tell(image: &Image, verdict: ImageVerdict) -> Item {
         .map(|a| {
             let mut fields = views::fields(&a.verified);
             fields.insert("referrer".into(), a.referrer.to_string().into());
+            fields.insert("blob".into(), a.blob.to_string().into());
+            fields.insert("form".into(), form(a.form).into());
             Value::from(fields)
         })
         .collect();
@@ -75,9 +77,21 @@ fn tell(image: &Image, verdict: ImageVerdict) -> Item {
             item = item.line("  and");
         }
         item.lines.extend(views::lines(&attachment.verified));
+        if attachment.form != Form::Bundle {
+            item = item.line("  stored     in cosign's older form");
+        }
     }
     if !verdict.rejected.is_empty() {
         item = item.line(format!("  not accepted: {} other candidates", verdict.rejected.len()));
     }
     item
+}
+
+fn form(form: Form) -> &'static str {
+    match form {
+        Form::Bundle => "bundle",
+        Form::LegacySignature => "legacy-signature",
+        Form::LegacyAttestation => "legacy-attestation",
+        _ => "other",
+    }
 }

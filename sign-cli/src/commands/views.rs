@@ -27,6 +27,10 @@ pub(crate) fn lines(verified: &VerifiedBundle) -> Vec<String> {
     if let Some(statement) = verified.statement() {
         lines.push(format!("  type       {}", statement.predicate_type()));
     }
+    if let Some(payload) = verified.payload() {
+        lines.push("  type       cosign container image signature".into());
+        lines.push(format!("  signed as  {}", payload.docker_reference));
+    }
     for time in verified.times() {
         lines.push(format!("  signed at  {} ({})", time.time, source(&time.source)));
     }
@@ -48,6 +52,10 @@ pub(crate) fn fields(verified: &VerifiedBundle) -> Map<String, Value> {
         fields.insert("predicateType".into(), statement.predicate_type().into());
         fields.insert("predicateSize".into(), statement.predicate().len().into());
         fields.insert("subjects".into(), subjects(statement));
+    }
+    if let Some(payload) = verified.payload() {
+        fields.insert("dockerReference".into(), payload.docker_reference.clone().into());
+        fields.insert("annotations".into(), json!(payload.annotations));
     }
     let times = verified.times().iter();
     fields.insert(

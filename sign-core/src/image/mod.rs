@@ -1,6 +1,7 @@
 //! Signing, attesting and verifying container images: statements about digests, attached as referrers.
 
 mod attach;
+mod candidates;
 mod statements;
 mod tree;
 mod verify;
@@ -12,6 +13,7 @@ use crate::error::{Code, Error, Result};
 use crate::oci::{Descriptor, Manifest, Store};
 
 pub use attach::{Attached, Work, attach, sign_all};
+pub use candidates::Form;
 pub use statements::{attestation_statement, signature_statement};
 pub use tree::{Referrer, tree};
 pub use verify::{AcceptedAttachment, ImagePolicy, ImageVerdict, RejectedAttachment, verify_image};

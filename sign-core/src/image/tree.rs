@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::oci::{Manifest, Store};
+use crate::oci::{Descriptor, FoundManifest, LegacyTag, Manifest, Store};
 
 /// Most manifests fetched at once.
 const CONCURRENCY: usize = 16;
@@ -18,7 +18,10 @@ const CONCURRENCY: usize = 16;
 pub struct Referrer {
     /// Digest of the referrer's manifest.
     pub digest: String,
-    /// The manifest's artifactType.
+    /// The tag it was found under, where it is no referrer but in cosign's older form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// The manifest's artifactType; in the older form the media type of the layer.
     pub artifact_type: Option<String>,
     /// The predicate type that an annotation claims.
     pub predicate_type: Option<String>,
@@ -30,35 +33,64 @@ pub struct Referrer {
     pub annotations: BTreeMap<String, String>,
 }
 
-/// Lists the referrers of `subject`.
+/// Lists the referrers of `subject`, and what cosign's older tags hold for it.
 ///
 /// # Errors
-/// When the list or a manifest on it cannot be had.
+/// When a list or a manifest on it cannot be had.
 pub async fn tree(store: &dyn Store, subject: &Digest) -> Result<Vec<Referrer>> {
-    let descriptors = store.referrers(subject).await?;
-    let nodes: Vec<Result<Referrer>> = stream::iter(descriptors)
-        .map(|descriptor| async move {
-            let bytes = store.manifest(&descriptor.digest).await?;
-            let (artifact_type, annotations, size) =
-                match Manifest::parse(Some(&descriptor.media_type), &bytes)? {
-                    Manifest::Image(image) => (
-                        image.artifact_type.or(Some(image.config.media_type)),
-                        image.annotations,
-                        image.layers.iter().fold(0, |sum: u64, layer| sum.saturating_add(layer.size)),
-                    ),
-                    Manifest::Index(_) => (descriptor.artifact_type, descriptor.annotations, descriptor.size),
-                };
-            Ok(Referrer {
-                digest: descriptor.digest.to_string(),
-                artifact_type,
-                predicate_type: annotations.get("dev.sigstore.bundle.predicateType").cloned(),
-                created: annotations.get("org.opencontainers.image.created").cloned(),
-                size,
-                annotations,
-            })
+    let referrers = async {
+        stream::iter(store.referrers(subject).await?)
+            .map(|descriptor| referrer(store, descriptor))
+            .buffered(CONCURRENCY)
+            .try_collect::<Vec<_>>()
+            .await
+    };
+    let tags = stream::iter(LegacyTag::ALL)
+        .map(|tag| async move {
+            let found = store.legacy(subject, tag).await?;
+            found.iter().map(|manifest| layers(&tag.name(subject), manifest)).collect::<Result<Vec<_>>>()
         })
-        .buffered(CONCURRENCY)
-        .collect()
-        .await;
-    nodes.into_iter().collect()
+        .buffered(LegacyTag::ALL.len())
+        .try_collect::<Vec<_>>();
+    let (mut nodes, tagged) = futures_util::future::try_join(referrers, tags).await?;
+    nodes.extend(tagged.into_iter().flatten().flatten());
+    Ok(nodes)
+}
+
+async fn referrer(store: &dyn Store, descriptor: Descriptor) -> Result<Referrer> {
+    let bytes = store.manifest(&descriptor.digest).await?;
+    let (artifact_type, annotations, size) = match Manifest::parse(Some(&descriptor.media_type), &bytes)? {
+        Manifest::Image(image) => (
+            image.artifact_type.or(Some(image.config.media_type)),
+            image.annotations,
+            image.layers.iter().fold(0, |sum: u64, layer| sum.saturating_add(layer.size)),
+        ),
+        Manifest::Index(_) => (descriptor.artifact_type, descriptor.annotations, descriptor.size),
+    };
+    Ok(Referrer {
+        digest: descriptor.digest.to_string(),
+        tag: None,
+        artifact_type,
+        predicate_type: annotations.get("dev.sigstore.bundle.predicateType").cloned(),
+        created: annotations.get("org.opencontainers.image.created").cloned(),
+        size,
+        annotations,
+    })
+}
+
+/// Each layer of the older form is a signature, an attestation or an SBOM of its own.
+fn layers(tag: &str, found: &FoundManifest) -> Result<Vec<Referrer>> {
+    let Manifest::Image(image) = Manifest::parse(Some(&found.descriptor.media_type), &found.bytes)? else {
+        return Ok(Vec::new());
+    };
+    let node = |layer: Descriptor| Referrer {
+        digest: found.descriptor.digest.to_string(),
+        tag: Some(tag.to_owned()),
+        artifact_type: Some(layer.media_type),
+        predicate_type: layer.annotations.get("predicateType").cloned(),
+        created: None,
+        size: layer.size,
+        annotations: layer.annotations,
+    };
+    Ok(image.layers.into_iter().map(node).collect())
 }

@@ -1,23 +1,26 @@
-//! Verifying an image: every attached bundle is a candidate, and one good one per wanted type decides.
+//! Verifying an image: whatever is attached is a candidate, and one good one per wanted type decides.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 
+use super::candidates::{Candidate, Form, Unread, list};
 use crate::bundle::{Bundle, Content, MAX_BUNDLE_BYTES};
 use crate::digest::Digest;
 use crate::error::{Code, Error, Outcome, Result};
-use crate::oci::{Descriptor, Manifest, Store};
+use crate::legacy::{LegacySignature, MAX_PAYLOAD_BYTES};
+use crate::oci::{Descriptor, Store};
 use crate::predicate::{SIGN_V1, TypeSelector};
 use crate::verify::{Artifact, Requirement, VerifiedBundle, Verifier};
 
-/// Most bundles fetched and verified at once; bounds memory as well as sockets.
-const CONCURRENCY: usize = 8;
-/// Every spelling of the bundle media type starts so.
-const BUNDLE_PREFIX: &str = "application/vnd.dev.sigstore.bundle";
-/// What some registries report as the artifactType of any artifact.
-const OCI_EMPTY: &str = "application/vnd.oci.empty.v1+json";
+/// Most manifests or bundles fetched and verified at once; bounds memory as well as sockets.
+pub(super) const CONCURRENCY: usize = 8;
+/// What a signature in cosign's older form is called where predicate types are listed.
+const LEGACY_SIGNATURE: &str = "an image signature in cosign's older form";
+/// The same for an attestation that does not say its type.
+const LEGACY_ATTESTATION: &str = "an attestation in cosign's older form";
 
 /// What an image must carry.
 #[derive(Debug, Clone)]
@@ -48,8 +51,12 @@ pub struct ImageVerdict {
 /// A bundle that was verified.
 #[derive(Debug)]
 pub struct AcceptedAttachment {
-    /// Digest of the referrer's manifest.
+    /// Digest of the manifest that attaches it.
     pub referrer: Digest,
+    /// Digest of its content: one manifest of the older form may attach several.
+    pub blob: Digest,
+    /// How it is stored.
+    pub form: Form,
     /// Its proof.
     pub verified: VerifiedBundle,
 }
@@ -57,16 +64,15 @@ pub struct AcceptedAttachment {
 /// A candidate that was not accepted.
 #[derive(Debug)]
 pub struct RejectedAttachment {
-    /// Digest of the referrer's manifest.
-    pub referrer: Digest,
+    /// Digest of the manifest that attaches it; none where a whole list could not be read.
+    pub referrer: Option<Digest>,
     /// Why.
     pub error: Error,
 }
 
-enum Candidate {
+enum Answer {
     Accepted(Box<VerifiedBundle>),
     OtherType(String),
-    NotABundle,
 }
 
 /// Verifies what is attached to `subject` against `policy`.
@@ -76,91 +82,69 @@ pub async fn verify_image(
     subject: &Descriptor,
     policy: &ImagePolicy,
 ) -> ImageVerdict {
+    let (candidates, unread) = list(store, &subject.digest).await;
+    let rejected = |Unread { manifest, error }| RejectedAttachment { referrer: manifest, error };
     let mut verdict = ImageVerdict {
         subject: subject.clone(),
         accepted: Vec::new(),
-        rejected: Vec::new(),
+        rejected: unread.into_iter().map(rejected).collect(),
         other_types: BTreeSet::new(),
         result: Ok(()),
     };
-    let referrers = match store.referrers(&subject.digest).await {
-        Ok(referrers) => referrers,
-        Err(error) => {
-            verdict.result = Err(error);
-            return verdict;
-        }
-    };
-    let mut candidates = stream::iter(referrers.into_iter().filter(may_be_bundle))
-        .map(|referrer| async move {
-            let answer = candidate(verifier, store, subject, &referrer, policy).await;
-            (referrer.digest, answer)
+    let mut answers = stream::iter(candidates)
+        .map(|candidate| async move {
+            let answer = check(verifier, store, &subject.digest, &candidate, policy).await;
+            (candidate, answer)
         })
         .buffered(CONCURRENCY);
-    while let Some((referrer, answer)) = candidates.next().await {
+    while let Some((candidate, answer)) = answers.next().await {
+        let (referrer, blob, form) = (candidate.manifest, candidate.layer.digest, candidate.form);
         match answer {
-            Ok(Candidate::Accepted(verified)) => {
-                verdict.accepted.push(AcceptedAttachment { referrer, verified: *verified });
+            Ok(Answer::Accepted(verified)) => {
+                verdict.accepted.push(AcceptedAttachment { referrer, blob, form, verified: *verified });
             }
-            Ok(Candidate::OtherType(predicate_type)) => {
+            Ok(Answer::OtherType(predicate_type)) => {
                 verdict.other_types.insert(predicate_type);
             }
-            Ok(Candidate::NotABundle) => {}
-            Err(error) => verdict.rejected.push(RejectedAttachment { referrer, error }),
+            Err(error) => verdict.rejected.push(RejectedAttachment { referrer: Some(referrer), error }),
         }
     }
-    drop(candidates);
+    drop(answers);
     verdict.result = decide(&mut verdict, policy);
     verdict
 }
 
-/// A descriptor's artifactType is what somebody typed, and some registries report another one; only
-/// what is surely something else is left out.
-fn may_be_bundle(descriptor: &Descriptor) -> bool {
-    descriptor.artifact_type.as_deref().is_none_or(|t| t == OCI_EMPTY || t.starts_with(BUNDLE_PREFIX))
-}
-
-async fn candidate(
+async fn check(
     verifier: &Arc<Verifier>,
     store: &dyn Store,
-    subject: &Descriptor,
-    referrer: &Descriptor,
+    subject: &Digest,
+    candidate: &Candidate,
     policy: &ImagePolicy,
-) -> Result<Candidate> {
-    let bytes = store.manifest(&referrer.digest).await?;
-    let Manifest::Image(manifest) = Manifest::parse(Some(&referrer.media_type), &bytes)? else {
-        return Ok(Candidate::NotABundle);
+) -> Result<Answer> {
+    if let Some(other) = not_wanted(policy, candidate) {
+        return Ok(Answer::OtherType(other));
+    }
+    let limit = match candidate.form {
+        Form::Bundle => MAX_BUNDLE_BYTES,
+        Form::LegacySignature | Form::LegacyAttestation => MAX_PAYLOAD_BYTES,
     };
-    let [layer] = manifest.layers.as_slice() else { return Ok(Candidate::NotABundle) };
-    if !layer.media_type.starts_with(BUNDLE_PREFIX) {
-        return Ok(Candidate::NotABundle);
-    }
-    // An annotation is an unsigned hint: it may spare a download, and never accepts anything.
-    if let Some(claimed) = manifest.annotations.get("dev.sigstore.bundle.predicateType")
-        && !wanted(policy, claimed)
-    {
-        return Ok(Candidate::OtherType(claimed.clone()));
-    }
-    let json = store.blob(layer, MAX_BUNDLE_BYTES).await?;
-    let (verifier, requirement) = (Arc::clone(verifier), Arc::clone(&policy.requirement));
-    let digest = subject.digest.clone();
+    let content = store.blob(&candidate.layer, limit).await?;
+    let (verifier, requirement, subject_) =
+        (Arc::clone(verifier), Arc::clone(&policy.requirement), subject.clone());
+    let (form, annotations) = (candidate.form, candidate.layer.annotations.clone());
     let verified = tokio::task::spawn_blocking(move || {
-        let bundle = Bundle::parse(&json)?;
-        drop(json);
-        if matches!(bundle.content, Content::Message(_)) {
-            return Err(Error::new(Code::EnvelopeInvalid, "an image is signed by a statement")
-                .expected("a DSSE envelope")
-                .found("a message signature"));
-        }
-        verifier.verify_owned(bundle, &Artifact::from_digest(digest), &requirement)
+        verify(&verifier, form, content, &annotations, &subject_, &requirement)
     })
     .await
     .map_err(|e| Error::new(Code::Internal, "verification ended early").caused_by(e))??;
-    let Some(statement) = verified.statement() else { return Ok(Candidate::NotABundle) };
-    // What the signature covers decides; the annotation was only a hint.
-    if !wanted(policy, statement.predicate_type()) {
-        return Ok(Candidate::OtherType(statement.predicate_type().to_owned()));
-    }
-    let carried = statement.subject_for(&subject.digest).map(|subject| &subject.annotations);
+    let carried = match (verified.statement(), verified.payload()) {
+        // What the signature covers decides; the annotation was only a hint.
+        (Some(statement), _) if !wanted(policy, statement.predicate_type()) => {
+            return Ok(Answer::OtherType(statement.predicate_type().to_owned()));
+        }
+        (Some(statement), _) => statement.subject_for(subject).map(|subject| &subject.annotations),
+        (None, payload) => payload.map(|payload| &payload.annotations),
+    };
     for (key, value) in &policy.annotations {
         let found = carried.and_then(|annotations| annotations.get(key));
         if found != Some(value) {
@@ -169,7 +153,45 @@ async fn candidate(
                 .found(found.map_or("none", String::as_str)));
         }
     }
-    Ok(Candidate::Accepted(Box::new(verified)))
+    Ok(Answer::Accepted(Box::new(verified)))
+}
+
+fn verify(
+    verifier: &Verifier,
+    form: Form,
+    content: Bytes,
+    annotations: &BTreeMap<String, String>,
+    subject: &Digest,
+    requirement: &Requirement,
+) -> Result<VerifiedBundle> {
+    let bundle = match form {
+        Form::Bundle => Bundle::parse(&content)?,
+        Form::LegacyAttestation => Bundle::from_attestation_layer(&content, annotations)?,
+        Form::LegacySignature => {
+            let signature = LegacySignature::from_layer(content.into(), annotations)?;
+            return verifier.verify_legacy(&signature, subject, requirement);
+        }
+    };
+    drop(content);
+    if matches!(bundle.content, Content::Message(_)) {
+        return Err(Error::new(Code::EnvelopeInvalid, "an image is signed by a statement")
+            .expected("a DSSE envelope")
+            .found("a message signature"));
+    }
+    verifier.verify_owned(bundle, &Artifact::from_digest(subject.clone()), requirement)
+}
+
+/// What a candidate is, if it is surely not of a type that was asked for.
+fn not_wanted(policy: &ImagePolicy, candidate: &Candidate) -> Option<String> {
+    let claimed = candidate.claimed_type.as_ref();
+    match candidate.form {
+        Form::LegacySignature => (!policy.types.is_empty()).then(|| LEGACY_SIGNATURE.to_owned()),
+        // An attestation never passes for a signature, whatever its statement says.
+        Form::LegacyAttestation if policy.types.is_empty() => {
+            Some(claimed.map_or_else(|| LEGACY_ATTESTATION.to_owned(), Clone::clone))
+        }
+        Form::LegacyAttestation | Form::Bundle => claimed.filter(|claimed| !wanted(policy, claimed)).cloned(),
+    }
 }
 
 fn wanted(policy: &ImagePolicy, predicate_type: &str) -> bool {
@@ -184,7 +206,7 @@ fn decide(verdict: &mut ImageVerdict, policy: &ImagePolicy) -> Result<()> {
     let accepted_types: Vec<&str> =
         verdict.accepted.iter().filter_map(|a| Some(a.verified.statement()?.predicate_type())).collect();
     let missing = if policy.types.is_empty() {
-        accepted_types.is_empty().then(|| "a signature".to_owned())
+        verdict.accepted.is_empty().then(|| "a signature".to_owned())
     } else {
         let absent = |selector: &&TypeSelector| !accepted_types.iter().any(|uri| selector.matches(uri));
         policy.types.iter().find(absent).map(|selector| format!("an attestation of type {selector}"))
@@ -205,7 +227,7 @@ fn decide(verdict: &mut ImageVerdict, policy: &ImagePolicy) -> Result<()> {
     if verdict.other_types.is_empty() {
         return Err(Error::new(Code::NoSignatures, "nothing is attached that could be verified")
             .expected(missing)
-            .found(format!("no bundles for {subject}"))
+            .found(format!("neither bundles nor older signatures for {subject}"))
             .hint("signer tree shows what is attached; was the image signed, and to this registry?"));
     }
     let seen = verdict.other_types.iter().map(String::as_str).collect::<Vec<_>>().join(", ");

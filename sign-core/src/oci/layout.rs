@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::digest::Digest;
 use crate::error::{Code, Error, Result};
 
+use super::legacy::{FoundManifest, LegacyTag};
 use super::manifest::{
     Descriptor, EMPTY_CONFIG, MAX_MANIFEST, Manifest, OCI_INDEX, OCI_MANIFEST, check_digest,
     referrer_manifest,
@@ -24,6 +25,8 @@ use super::{Attachment, MAX_REFERRERS, Store, check_blob, check_blob_size, disti
 
 /// Names an image in `index.json`.
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
+/// Says what an entry is, where `cosign save` wrote it.
+const LEGACY_MARK: &str = "kind";
 /// The file that says that a directory is a layout.
 const MARKER: &str = "oci-layout";
 /// Largest marker file; it holds one version.
@@ -116,7 +119,7 @@ impl Layout {
             None => {
                 // What is attached to an image in the layout is not itself the image that is meant.
                 let mut images = Vec::new();
-                for entry in distinct(entries) {
+                for entry in distinct(entries).into_iter().filter(|entry| !is_legacy(entry)) {
                     if self.subject_of(&entry)?.is_none() {
                         images.push(entry);
                     }
@@ -156,6 +159,26 @@ impl Layout {
             }
         }
         Ok(referrers)
+    }
+
+    fn find_legacy(&self, subject: &Digest, tag: LegacyTag) -> Result<Vec<FoundManifest>> {
+        let name = tag.name(subject);
+        let mut found = Vec::new();
+        // A mark does not say whose signatures these are; the signatures do.
+        let is_marked = |entry: &Descriptor| mark_of(entry).is_some_and(|mark| Some(mark) == tag.mark());
+        let mut entries = self.index()?.1;
+        entries.retain(|entry| tag_of(entry) == Some(&name) || is_marked(entry));
+        for entry in distinct(entries) {
+            let bytes = self.read_manifest(&entry.digest)?.ok_or_else(|| {
+                Error::new(Code::ServiceProtocol, "the layout lists a manifest that it does not have")
+                    .found(&entry.digest)
+            })?;
+            found.push(FoundManifest { descriptor: entry, bytes });
+            if found.len() > MAX_REFERRERS {
+                return Err(too_many_referrers());
+            }
+        }
+        Ok(found)
     }
 
     fn write_blob(&self, content: &[u8]) -> Result<Digest> {
@@ -240,6 +263,10 @@ impl Store for Layout {
         self.list_referrers(subject)
     }
 
+    async fn legacy(&self, subject: &Digest, tag: LegacyTag) -> Result<Vec<FoundManifest>> {
+        self.find_legacy(subject, tag)
+    }
+
     async fn attach(&self, subject: &Descriptor, attachment: &Attachment) -> Result<Descriptor> {
         let (layout, subject, attachment) = (self.clone(), subject.clone(), attachment.clone());
         // Waiting for another writer must not hold up other tasks.
@@ -247,6 +274,22 @@ impl Store for Layout {
             .await
             .map_err(|e| Error::new(Code::Internal, "writing to the layout was interrupted").caused_by(e))?
     }
+}
+
+/// The tag that an entry of the index has. Some tools write the whole reference.
+fn tag_of(entry: &Descriptor) -> Option<&str> {
+    let name = entry.annotations.get(REF_NAME)?;
+    Some(name.rsplit_once(':').map_or(name.as_str(), |(_, tag)| tag))
+}
+
+fn mark_of(entry: &Descriptor) -> Option<&str> {
+    entry.annotations.get(LEGACY_MARK).map(String::as_str)
+}
+
+/// Whether an entry holds signatures or attestations in cosign's older form.
+fn is_legacy(entry: &Descriptor) -> bool {
+    tag_of(entry).is_some_and(LegacyTag::is_one)
+        || LegacyTag::ALL.iter().any(|tag| tag.mark().is_some() && tag.mark() == mark_of(entry))
 }
 
 /// A file that exists while somebody writes; removed on drop.

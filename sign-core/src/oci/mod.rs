@@ -5,6 +5,7 @@
 mod auth;
 mod credentials;
 mod layout;
+mod legacy;
 mod manifest;
 mod reference;
 mod referrers;
@@ -23,6 +24,7 @@ use crate::http::HttpClient;
 
 pub use credentials::CredentialSource;
 pub use layout::Layout;
+pub use legacy::{FoundManifest, LegacyTag};
 pub use manifest::{Descriptor, ImageIndex, ImageManifest, Manifest, Platform};
 pub use reference::{ImageReference, LayoutReference, Reference};
 pub use registry::{Registry, RegistryOptions};
@@ -59,6 +61,10 @@ pub trait Store: Send + Sync {
     /// Everything that is attached to `subject`, whatever its type. An error means that it could not be
     /// told; it never means that nothing is there.
     async fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>>;
+
+    /// What cosign's older storage keeps for `subject` under `tag`. An error means that it could not be
+    /// told; it never means that nothing is there.
+    async fn legacy(&self, subject: &Digest, tag: LegacyTag) -> Result<Vec<FoundManifest>>;
 
     /// Attaches to `subject`, and returns the descriptor of the manifest that does so.
     async fn attach(&self, subject: &Descriptor, attachment: &Attachment) -> Result<Descriptor>;

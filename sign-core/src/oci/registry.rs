@@ -18,8 +18,10 @@ use crate::http::{HttpClient, Request, Response, Retry};
 
 use super::auth::{Access, Authorizer, is_loopback};
 use super::credentials::CredentialSource;
+use super::legacy::{FoundManifest, LegacyTag};
 use super::manifest::{
     DOCKER_INDEX, DOCKER_MANIFEST, Descriptor, MAX_MANIFEST, Manifest, OCI_INDEX, OCI_MANIFEST, check_digest,
+    essence,
 };
 use super::reference::Reference;
 use super::{Attachment, Store, check_blob, check_blob_size};
@@ -249,6 +251,15 @@ impl Store for Registry {
 
     async fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
         self.list_referrers(subject).await
+    }
+
+    async fn legacy(&self, subject: &Digest, tag: LegacyTag) -> Result<Vec<FoundManifest>> {
+        let Some(answer) = self.get_manifest(&tag.name(subject), Access::Pull).await? else {
+            return Ok(Vec::new());
+        };
+        let media_type = content_type(&answer.headers).map_or_else(|| OCI_MANIFEST.to_owned(), essence);
+        let descriptor = Descriptor::of(&media_type, &answer.body);
+        Ok(vec![FoundManifest { descriptor, bytes: answer.body }])
     }
 
     async fn attach(&self, subject: &Descriptor, attachment: &Attachment) -> Result<Descriptor> {
