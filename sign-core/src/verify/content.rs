@@ -92,16 +92,13 @@ pub(super) fn check_subject(
     artifact: &Artifact,
     checks: &mut Vec<Check>,
 ) -> Result<()> {
-    let found = artifact.digests().iter().find(|digest| statement.subject_for(digest).is_some());
-    let Some(digest) = found else {
+    let Some(digest) = artifact.named_by(statement) else {
         let subjects =
             statement.subjects().iter().take(3).flat_map(|subject| {
                 subject.digests.iter().map(|(algorithm, hex)| format!("{algorithm}:{hex}"))
             });
         return Err(Error::new(Code::SubjectMismatch, "the statement is about another artifact")
-            .expected(
-                artifact.sha256().or(artifact.digests().first()).map_or(String::new(), ToString::to_string),
-            )
+            .expected(artifact)
             .found(subjects.collect::<Vec<_>>().join(", ")));
     };
     checks.push(Check::new("subject", digest));
