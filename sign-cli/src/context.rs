@@ -1,7 +1,7 @@
 //! What the global options stand for: trust material, HTTP client, verifier, stores.
 
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -158,6 +158,16 @@ pub(crate) fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>> {
             .expected(format!("at most {limit} bytes")));
     }
     Ok(bytes)
+}
+
+/// The file that the `index`th of `count` results is written to.
+pub(crate) fn numbered(path: &Path, index: usize, count: usize) -> PathBuf {
+    if count == 1 {
+        return path.to_owned();
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.strip_suffix(".json").unwrap_or(&name);
+    path.with_file_name(format!("{stem}.{}.json", index + 1))
 }
 
 /// Writes a file that is whole or not there at all, readable by its owner.

@@ -1,5 +1,7 @@
 //! Whose signatures are accepted.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 #[derive(Debug, Args)]
@@ -47,4 +49,22 @@ pub(crate) struct IdentityArgs {
     /// The event that started the workflow
     #[arg(long, value_name = "EVENT", env = "SIGNER_TRIGGER", alias = "certificate-github-workflow-trigger")]
     pub(crate) trigger: Option<String>,
+    /// The signer's public key, PEM, instead of an identity: for signatures made with a key that is kept
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "SIGNER_KEY",
+        conflicts_with_all = [
+            "certificate_identity",
+            "certificate_identity_regexp",
+            "certificate_oidc_issuer",
+            "certificate_oidc_issuer_regexp",
+            "repository",
+            "workflow",
+            "git_ref",
+            "commit",
+            "trigger",
+        ]
+    )]
+    pub(crate) key: Option<PathBuf>,
 }

@@ -99,6 +99,9 @@ pub(crate) struct Verify {
     /// or any URI. Repeatable: each must be there
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) types: Vec<String>,
+    /// Write the verified predicate here, byte for byte (with several, NAME.1.json, NAME.2.json, …)
+    #[arg(long, value_name = "FILE", requires = "types")]
+    pub(crate) write_predicate: Option<PathBuf>,
     /// Demand a signed annotation; repeatable
     #[arg(short = 'a', long = "annotation", value_name = "KEY=VALUE", value_parser = key_value)]
     pub(crate) annotations: Vec<(String, String)>,
@@ -130,7 +133,8 @@ pub(crate) struct AttestBlob {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct VerifyBlob {
-    /// The file, or sha256:<hex>
+    /// The file, or its digest: sha256:<hex>, sha384:<hex> or sha512:<hex>. sha1:<hex> finds a statement
+    /// by a digest that can be forged
     pub(crate) file: String,
     /// The bundle
     #[arg(long, value_name = "FILE")]
@@ -140,6 +144,9 @@ pub(crate) struct VerifyBlob {
     /// Accept only a statement of this type: spdx, cyclonedx, slsaprovenance1 or any URI
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) types: Vec<String>,
+    /// Write the verified predicate here, byte for byte
+    #[arg(long, value_name = "FILE")]
+    pub(crate) write_predicate: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

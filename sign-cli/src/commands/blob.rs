@@ -58,17 +58,27 @@ pub(crate) async fn attest(context: &Context, args: AttestBlob) -> Items {
 pub(crate) fn verify(context: &Context, args: &VerifyBlob) -> Items {
     let requirement = identity::requirement(&args.identity)?;
     let types = args.types.iter().map(|text| TypeSelector::parse(text)).collect::<Result<Vec<_>>>()?;
-    let bundle = Bundle::parse(&read_file(&args.bundle, MAX_BUNDLE_FILE)?)
+    let bundle = Bundle::parse_any(&read_file(&args.bundle, MAX_BUNDLE_FILE)?)
         .map_err(|e| e.context(args.bundle.display()))?;
     let artifact = artifact(&args.file)?;
+    if artifact.to_string().starts_with("sha1:") {
+        context
+            .output
+            .note("Two files with the same SHA-1 can be made at will; a better digest proves more.");
+    }
     let verified = context.verifier()?.verify_owned(bundle, &artifact, &requirement);
     let item = match verified.and_then(|verified| of_type(verified, &types)) {
         Ok(verified) => {
             let kind = if verified.statement().is_some() { "statement about" } else { "signature of" };
             let item = Item::new(&args.file)
                 .line(format!("verified {kind} {}", args.file))
-                .field("digest", artifact.sha256().map(ToString::to_string));
-            views::tell_verified(item, &verified)
+                .field("digest", artifact.to_string());
+            let mut item = views::tell_verified(item, &verified);
+            if let Some(path) = &args.write_predicate {
+                let statement = verified.statement().ok_or_else(no_predicate)?;
+                views::write_predicate(&mut item, path, statement.predicate());
+            }
+            item
         }
         Err(error) => Item::failed(&args.file, error),
     };
@@ -87,10 +97,21 @@ fn of_type(verified: VerifiedBundle, types: &[TypeSelector]) -> Result<VerifiedB
     }
 }
 
+fn no_predicate() -> Error {
+    Error::new(Code::PredicateTypeMismatch, "a signature of a file has no predicate to write")
+        .expected("a statement")
+        .found("a message signature")
+}
+
 /// A digest as such, or the digests of a file, read in pieces.
 fn artifact(text: &str) -> Result<Artifact> {
-    if text.starts_with("sha256:") && !Path::new(text).exists() {
-        return Ok(Artifact::from_digest(text.parse()?));
+    if !Path::new(text).exists() {
+        if let Some(hex) = text.strip_prefix("sha1:") {
+            return Artifact::from_sha1(hex);
+        }
+        if ["sha256:", "sha384:", "sha512:"].iter().any(|prefix| text.starts_with(prefix)) {
+            return Ok(Artifact::from_digest(text.parse()?));
+        }
     }
     let unreadable = |e: std::io::Error| {
         Error::new(Code::FileUnreadable, format!("cannot read {text}")).found(e.to_string()).caused_by(e)

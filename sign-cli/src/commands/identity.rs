@@ -1,20 +1,33 @@
 //! From the identity options to the policy they mean.
 
-use sign_core::{Claim, Code, Error, Identity, IdentityPolicy, IssuerRule, Pattern, Requirement, Result};
+use sign_core::{
+    Claim, Code, Error, Identity, IdentityPolicy, IssuerRule, Pattern, PublicKey, Requirement, Result,
+};
 
 use crate::args::IdentityArgs;
+use crate::context::read_file;
+
+/// Largest key file that is read; an RSA key of 16384 bits has 3 KiB.
+const MAX_KEY_FILE: u64 = 64 * 1024;
 
 /// The policy that the options spell out.
 ///
 /// # Errors
-/// `identity-required` without identity and issuer, `invalid-argument` when they do not pair.
+/// `identity-required` without identity and issuer or key, `invalid-argument` when they do not pair or the
+/// key is none.
 pub(crate) fn requirement(args: &IdentityArgs) -> Result<Requirement> {
+    if let Some(path) = &args.key {
+        let pem = read_file(path, MAX_KEY_FILE)?;
+        let key =
+            PublicKey::from_pem(&String::from_utf8_lossy(&pem)).map_err(|e| e.context(path.display()))?;
+        return Ok(Requirement::Key(key));
+    }
     let sans = patterns(&args.certificate_identity, &args.certificate_identity_regexp)?;
     let issuers = issuers(args)?;
     let claims = claims(args);
     let required = |found: &str| {
         Error::new(Code::IdentityRequired, "verification needs to know whose signature to accept")
-            .expected("--certificate-identity (or --repository) and --certificate-oidc-issuer")
+            .expected("--certificate-identity (or --repository) and --certificate-oidc-issuer, or --key")
             .found(found)
             .hint("for example --certificate-identity you@example.com --certificate-oidc-issuer https://accounts.example.com")
     };

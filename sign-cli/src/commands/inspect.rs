@@ -15,7 +15,7 @@ use crate::output::Item;
 const MAX_BUNDLE_FILE: u64 = 128 * 1024 * 1024;
 
 pub(crate) fn run(context: &Context, args: &Inspect) -> Items {
-    let bundle = Bundle::parse(&read_file(&args.bundle, MAX_BUNDLE_FILE)?)
+    let bundle = Bundle::parse_any(&read_file(&args.bundle, MAX_BUNDLE_FILE)?)
         .map_err(|e| e.context(args.bundle.display()))?;
     let mut item = Item::new(args.bundle.display().to_string());
     item = claimed(item, &bundle)?;

@@ -9,7 +9,7 @@ use sign_core::{
 };
 
 use crate::args::{PredicateArgs, SigningArgs, TokenArgs};
-use crate::context::{Context, MAX_DOCUMENT, read_file, write_file};
+use crate::context::{Context, MAX_DOCUMENT, numbered, read_file, write_file};
 use crate::progress::Progress;
 
 /// A predicate from a file, checked.
@@ -123,13 +123,7 @@ pub(crate) fn statement(path: &Path, digest: &Digest) -> Result<Statement> {
 
 /// The file that the `index`th of `count` bundles is written to.
 pub(crate) fn bundle_path(args: &SigningArgs, index: usize, count: usize) -> Option<PathBuf> {
-    let path = args.bundle.as_ref()?;
-    if count == 1 {
-        return Some(path.clone());
-    }
-    let name = path.file_name()?.to_string_lossy();
-    let stem = name.strip_suffix(".json").unwrap_or(&name);
-    Some(path.with_file_name(format!("{stem}.{}.json", index + 1)))
+    args.bundle.as_deref().map(|path| numbered(path, index, count))
 }
 
 /// Writes the bundle if a file was named for it.

@@ -8,7 +8,7 @@ use sign_core::{Result, TypeSelector};
 
 use super::{Items, identity, views};
 use crate::args::Verify;
-use crate::context::Context;
+use crate::context::{Context, numbered};
 use crate::output::Item;
 use crate::progress::Progress;
 
@@ -20,7 +20,7 @@ pub(crate) async fn run(context: &Context, args: Verify) -> Items {
     };
     let verifier = Arc::new(context.verifier()?);
     let _progress = Progress::start(context.output, "verifying");
-    let mut items = Vec::new();
+    let (mut items, mut predicates) = (Vec::new(), Vec::new());
     for text in &args.images.images {
         let image = match context.stores(text, &args.images.registry) {
             Ok((store, attachments)) => Image::resolve(store, text, args.images.all_platforms)
@@ -32,10 +32,21 @@ pub(crate) async fn run(context: &Context, args: Verify) -> Items {
             Ok(image) => {
                 for subject in image.subjects() {
                     let verdict = verify_image(&verifier, image.attachments.as_ref(), subject, &policy).await;
+                    if args.write_predicate.is_some() && verdict.result.is_ok() {
+                        let statements = verdict.accepted.iter().filter_map(|a| a.verified.statement());
+                        predicates.extend(statements.map(|s| (items.len(), s.predicate().to_vec())));
+                    }
                     items.push(tell(&image, verdict));
                 }
             }
             Err(error) => items.push(Item::failed(text, error)),
+        }
+    }
+    if let Some(path) = &args.write_predicate {
+        let count = predicates.len();
+        for (index, (item, predicate)) in predicates.iter().enumerate() {
+            let Some(item) = items.get_mut(*item) else { continue };
+            views::write_predicate(item, &numbered(path, index, count), predicate);
         }
     }
     Ok(items)

@@ -1,8 +1,11 @@
 //! How a verified bundle is told, in words and in JSON.
 
+use std::path::Path;
+
 use serde_json::{Map, Value, json};
 use sign_core::{Certificate, TimeSource, VerifiedBundle, VerifiedSigner};
 
+use crate::context::write_file;
 use crate::output::Item;
 
 /// Adds who signed, what, when and where it is logged.
@@ -12,6 +15,20 @@ pub(crate) fn tell_verified(mut item: Item, verified: &VerifiedBundle) -> Item {
         item.fields.insert(name, value);
     }
     item
+}
+
+/// Writes a predicate to a file, exactly as it was signed, and says where.
+pub(crate) fn write_predicate(item: &mut Item, path: &Path, predicate: &[u8]) {
+    if let Err(error) = write_file(path, predicate) {
+        item.error = Some(error);
+        return;
+    }
+    let shown = path.display().to_string();
+    item.lines.push(format!("  predicate  {shown}"));
+    match item.fields.entry("predicateFiles").or_insert_with(|| json!([])) {
+        Value::Array(files) => files.push(shown.into()),
+        other => *other = json!([shown]),
+    }
 }
 
 /// The lines under a verdict.
