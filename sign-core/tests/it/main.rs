@@ -5,6 +5,7 @@
 
 mod bundles;
 mod documentation;
+mod legacy;
 mod mutations;
 mod oracle;
 mod sandbox;

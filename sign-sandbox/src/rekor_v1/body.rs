@@ -64,6 +64,18 @@ struct ProposedContent {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+struct Intoto {
+    content: IntotoContent,
+    public_key: String,
+}
+
+#[derive(Deserialize)]
+struct IntotoContent {
+    envelope: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Envelope {
     payload: String,
     payload_type: String,
@@ -81,6 +93,7 @@ pub(super) fn canonical(json: &[u8]) -> Result<Vec<u8>, BoxError> {
     let spec = match (kind.as_str(), api_version.as_str()) {
         ("hashedrekord", "0.0.1") => hashedrekord(serde_json::from_value(spec)?)?,
         ("dsse", "0.0.1") => dsse(serde_json::from_value(spec)?)?,
+        ("intoto", "0.0.1") => intoto(serde_json::from_value(spec)?)?,
         _ => return Err(format!("unsupported entry {kind:?} {api_version:?}").into()),
     };
     let entry = json!({ "apiVersion": api_version, "kind": kind, "spec": spec });
@@ -125,9 +138,7 @@ fn dsse(proposal: Dsse) -> Result<Value, BoxError> {
         .map(|verifier| ClientKey::from_pem(&STANDARD.decode(verifier)?))
         .collect::<Result<Vec<_>, BoxError>>()?;
     let payload = STANDARD.decode(&envelope.payload)?;
-    let kind = &envelope.payload_type;
-    let mut pae = format!("DSSEv1 {} {kind} {} ", kind.len(), payload.len()).into_bytes();
-    pae.extend_from_slice(&payload);
+    let pae = envelope.pae(&payload);
     let mut signatures = Vec::new();
     for signature in &envelope.signatures {
         let bytes = STANDARD.decode(&signature.sig)?;
@@ -142,8 +153,33 @@ fn dsse(proposal: Dsse) -> Result<Value, BoxError> {
         .into_iter()
         .map(|(signature, verifier)| json!({ "signature": signature, "verifier": verifier }))
         .collect();
-    let hash = |bytes: &[u8]| json!({ "algorithm": "sha256", "value": hex::encode(Sha256::digest(bytes)) });
     Ok(json!({
         "envelopeHash": hash(text.as_bytes()), "payloadHash": hash(&payload), "signatures": signatures,
     }))
+}
+
+/// What cosign logged for attestations at first: the entry does not repeat the signature.
+fn intoto(proposal: Intoto) -> Result<Value, BoxError> {
+    let text = proposal.content.envelope;
+    let envelope: Envelope = serde_json::from_str(&text)?;
+    let payload = STANDARD.decode(&envelope.payload)?;
+    let key = ClientKey::from_pem(&STANDARD.decode(&proposal.public_key)?)?;
+    let [signature] = envelope.signatures.as_slice() else { return Err("wrong number of signatures".into()) };
+    key.verify(&envelope.pae(&payload), &STANDARD.decode(&signature.sig)?)?;
+    Ok(json!({
+        "content": { "hash": hash(text.as_bytes()), "payloadHash": hash(&payload) },
+        "publicKey": STANDARD.encode(key.pem()?),
+    }))
+}
+
+impl Envelope {
+    fn pae(&self, payload: &[u8]) -> Vec<u8> {
+        let kind = &self.payload_type;
+        let header = format!("DSSEv1 {} {kind} {} ", kind.len(), payload.len());
+        [header.as_bytes(), payload].concat()
+    }
+}
+
+fn hash(bytes: &[u8]) -> Value {
+    json!({ "algorithm": "sha256", "value": hex::encode(Sha256::digest(bytes)) })
 }
