@@ -224,13 +224,15 @@ fn decide(verdict: &mut ImageVerdict, policy: &ImagePolicy) -> Result<()> {
         return Err(first.with_others(errors));
     }
     let subject = &verdict.subject.digest;
-    if verdict.other_types.is_empty() {
+    let mut seen: BTreeSet<&str> = verdict.other_types.iter().map(String::as_str).collect();
+    seen.extend(accepted_types);
+    if seen.is_empty() {
         return Err(Error::new(Code::NoSignatures, "nothing is attached that could be verified")
             .expected(missing)
             .found(format!("neither bundles nor older signatures for {subject}"))
             .hint("signer tree shows what is attached; was the image signed, and to this registry?"));
     }
-    let seen = verdict.other_types.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let seen = seen.into_iter().collect::<Vec<_>>().join(", ");
     Err(Error::new(Code::PredicateTypeMismatch, "nothing of the kind asked for is attached")
         .expected(missing)
         .found(seen)

@@ -78,6 +78,15 @@ pub async fn signed(session: &Session<'_>, payload: &str) -> Layer {
     Layer { blob: payload.as_bytes().to_vec(), annotations }
 }
 
+/// The `.att` layer that says what `bundle` says.
+pub fn attestation_layer(bundle: &Bundle) -> Layer {
+    let Content::Dsse(envelope) = &bundle.content else { panic!("{bundle:?}") };
+    let mut annotations = annotations(bundle);
+    annotations.insert(SIGNATURE.into(), String::new());
+    annotations.insert("predicateType".into(), "https://example.com/p".into());
+    Layer { blob: envelope.to_json(), annotations }
+}
+
 /// A key that somebody keeps.
 struct Key {
     pair: EcdsaKeyPair,
@@ -296,7 +305,7 @@ async fn a_key_is_enough_and_only_the_right_one() {
     verify(&bench, &key.signed(&bench, &none).await, &key.requirement()).unwrap();
 }
 
-fn statement(subject: &Digest) -> String {
+pub fn statement(subject: &Digest) -> String {
     format!(
         r#"{{"_type":"https://in-toto.io/Statement/v0.1","predicateType":"https://example.com/p","subject":[{{"name":"registry.example/app","digest":{{"sha256":"{}"}}}}],"predicate":{{"n": 1.10}}}}"#,
         subject.hex()
@@ -316,9 +325,7 @@ async fn an_attestation_is_verified_with_either_timestamp() {
     let statement = sign_core::Statement::parse(statement(&subject()).into_bytes()).unwrap();
     let bundle = session.sign_statement(statement).await.unwrap().bundle;
     let Content::Dsse(envelope) = &bundle.content else { panic!("{bundle:?}") };
-    let mut annotations = annotations(&bundle);
-    annotations.insert(SIGNATURE.into(), String::new());
-    let good = Layer { blob: envelope.to_json(), annotations };
+    let good = attestation_layer(&bundle);
     let who = bench.requirement();
     let verified = verify_att(&bench, &good, &who).unwrap();
     assert_eq!(verified.statement().unwrap().predicate(), br#"{"n": 1.10}"#);
