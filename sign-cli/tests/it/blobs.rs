@@ -130,7 +130,7 @@ async fn a_large_sbom_is_attested_and_verified() {
     }
 }
 
-fn base64_decode(text: &str) -> Vec<u8> {
+pub fn base64_decode(text: &str) -> Vec<u8> {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let (mut out, mut bits, mut held) = (Vec::new(), 0, 0u32);
     for byte in text.bytes().filter(|&b| b != b'=') {

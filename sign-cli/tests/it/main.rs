@@ -7,4 +7,5 @@ mod bad_input;
 mod blobs;
 mod faults;
 mod images;
+mod legacy;
 mod support;
