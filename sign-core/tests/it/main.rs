@@ -6,6 +6,7 @@
 mod attachments;
 mod bundles;
 mod documentation;
+mod forms;
 mod legacy;
 mod mutations;
 mod oracle;

@@ -1,0 +1,113 @@
+//! One signature in every form that bundles have had; the same verdict on each.
+
+use serde_json::{Value, json};
+use sign_core::{Artifact, Bundle, Code, Result, VerifiedBundle};
+use sign_sandbox::RekorVersion;
+
+use crate::sandbox::{Bench, CONTENT};
+
+const OLD: &str = "application/vnd.dev.sigstore.bundle+json;version=";
+const NEW: &str = "application/vnd.dev.sigstore.bundle.v";
+
+fn verify(bench: &Bench, json: &Value) -> Result<VerifiedBundle> {
+    let bundle = Bundle::parse(json.to_string().as_bytes())?;
+    bench.verifier().verify(&bundle, &Artifact::from_bytes(CONTENT), &bench.requirement())
+}
+
+#[track_caller]
+fn refused(bench: &Bench, json: &Value, code: Code) {
+    let error = verify(bench, json).map(|v| v.checks().to_vec()).unwrap_err();
+    assert_eq!(error.code(), code, "{error}");
+}
+
+fn with_chain(json: &Value, more: &[Value]) -> Value {
+    let mut json = json.clone();
+    let material = json["verificationMaterial"].as_object_mut().unwrap();
+    let mut certificates = vec![material.remove("certificate").unwrap()];
+    certificates.extend_from_slice(more);
+    material.insert("x509CertificateChain".into(), json!({ "certificates": certificates }));
+    json
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_version_is_read_in_both_spellings() {
+    let bench = Bench::start(RekorVersion::V1).await;
+    let root: Value = serde_json::from_str(bench.sandbox.trusted_root()).unwrap();
+    let authority = &root["certificateAuthorities"][0]["certChain"]["certificates"];
+    let trusted = authority.as_array().unwrap().last().unwrap().clone();
+    for signed in [bench.blob().await, bench.statement().await] {
+        let written: Value = serde_json::from_slice(&signed.bundle.to_json()).unwrap();
+        for version in ["0.1", "0.2", "0.3"] {
+            for media_type in [format!("{OLD}{version}"), format!("{NEW}{version}+json")] {
+                let mut json = written.clone();
+                json["mediaType"] = media_type.into();
+                verify(&bench, &json).unwrap();
+                // A chain before 0.3, and never with a root in it.
+                let chain = with_chain(&json, &[]);
+                if version == "0.3" {
+                    refused(&bench, &chain, Code::BundleMalformed);
+                } else {
+                    verify(&bench, &chain).unwrap();
+                    refused(&bench, &with_chain(&json, &[trusted.clone()]), Code::BundleMalformed);
+                }
+                // Each version has its own kind of proof that the entry is logged.
+                let entry = &json["verificationMaterial"]["tlogEntries"][0];
+                for (member, needed) in
+                    [("inclusionPromise", version == "0.1"), ("inclusionProof", version != "0.1")]
+                {
+                    let mut bare = json.clone();
+                    let mut rest = entry.clone();
+                    rest.as_object_mut().unwrap().remove(member).unwrap();
+                    bare["verificationMaterial"]["tlogEntries"][0] = rest;
+                    match needed {
+                        true => refused(&bench, &bare, Code::BundleMalformed),
+                        false => drop(verify(&bench, &bare).unwrap()),
+                    }
+                }
+            }
+        }
+        for other in ["0.4", "0.30", "1.0", ""] {
+            for media_type in [format!("{OLD}{other}"), format!("{NEW}{other}+json")] {
+                let mut json = written.clone();
+                json["mediaType"] = media_type.into();
+                refused(&bench, &json, Code::BundleUnsupported);
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_protobuf_leaves_out_is_its_default() {
+    for version in [RekorVersion::V1, RekorVersion::V2] {
+        // The first entry of a log: index 0, and no hashes in its proof.
+        let bench = Bench::start(version).await;
+        let signed = bench.statement().await;
+        let mut json: Value = serde_json::from_slice(&signed.bundle.to_json()).unwrap();
+        let entry = json["verificationMaterial"]["tlogEntries"][0].as_object_mut().unwrap();
+        let mut left_out = 0;
+        let is_default = |value: &Value| matches!(value.as_str(), Some("0" | "")) || *value == json!([]);
+        let mut strip = |object: &mut serde_json::Map<String, Value>| {
+            let before = object.len();
+            object.retain(|_, value| !is_default(value));
+            left_out += before - object.len();
+        };
+        strip(entry);
+        strip(entry["inclusionProof"].as_object_mut().unwrap());
+        assert!(left_out >= 2, "{left_out}");
+        verify(&bench, &json).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_alphabets_of_base64_are_read() {
+    let bench = Bench::start(RekorVersion::V2).await;
+    let signed = bench.statement().await;
+    let mut json: Value = serde_json::from_slice(&signed.bundle.to_json()).unwrap();
+    let url_safe = |value: &mut Value| {
+        let text = value.as_str().unwrap().replace('+', "-").replace('/', "_");
+        *value = text.trim_end_matches('=').into();
+    };
+    url_safe(&mut json["dsseEnvelope"]["payload"]);
+    url_safe(&mut json["dsseEnvelope"]["signatures"][0]["sig"]);
+    verify(&bench, &json).unwrap();
+}
