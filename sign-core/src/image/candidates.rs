@@ -6,11 +6,14 @@ use futures_util::{StreamExt as _, stream};
 use super::verify::CONCURRENCY;
 use crate::digest::Digest;
 use crate::error::{Code, Error, Result};
-use crate::legacy::{DSSE_ENVELOPE, SIMPLE_SIGNING};
 use crate::oci::{Descriptor, FoundManifest, LegacyTag, Manifest, Store};
 
 /// Every spelling of the bundle media type starts so.
 const BUNDLE_PREFIX: &str = "application/vnd.dev.sigstore.bundle";
+/// Media type of a signed payload; its signature is in an annotation.
+const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+/// Media type of an attestation in the older form: a whole envelope.
+const DSSE_ENVELOPE: &str = "application/vnd.dsse.envelope.v1+json";
 /// Types that referrers are listed under which may hold a signature or an attestation: what some
 /// registries report for any artifact, and the two of cosign's experiments with referrers.
 const LISTED_TYPES: [&str; 3] = [

@@ -16,10 +16,6 @@ use crate::encoding::base64_decode_lenient as base64;
 use crate::error::{Code, Error, Result};
 use evidence::Evidence;
 
-/// Media type of a signed payload; its signature is in an annotation.
-pub(crate) const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
-/// Media type of an attestation: a whole envelope.
-pub(crate) const DSSE_ENVELOPE: &str = "application/vnd.dsse.envelope.v1+json";
 /// Largest payload or envelope: cosign's own limit for what is attached.
 pub(crate) const MAX_PAYLOAD_BYTES: usize = 128 * 1024 * 1024;
 /// The annotation with the signature over the payload, in base64.

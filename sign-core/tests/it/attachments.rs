@@ -2,6 +2,7 @@
 //! known.
 
 use std::collections::HashMap;
+use std::slice::from_ref;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -156,7 +157,7 @@ const TYPE: &str = "https://example.com/p";
 #[tokio::test(flavor = "multi_thread")]
 async fn a_good_one_accepts_and_only_complete_evidence_rejects() {
     let s = Signed::new().await;
-    let sig = || Memory::default().tag(LegacyTag::Signature, SIGNATURE, &[s.signature.clone()]);
+    let sig = || Memory::default().tag(LegacyTag::Signature, SIGNATURE, from_ref(&s.signature));
     let verdict = s.verify(&sig(), &[]).await;
     verdict.result.unwrap();
     assert_eq!(verdict.accepted[0].form, Form::LegacySignature);
@@ -182,7 +183,7 @@ async fn a_good_one_accepts_and_only_complete_evidence_rejects() {
     broken.tags.insert(".sig", Bytes::from_static(b"{}"));
     assert_eq!(s.code(&broken, &[]).await, Some(Code::ManifestInvalid));
     let broken =
-        broken.referrer("application/vnd.dev.cosign.artifact.sig.v1+json", SIGNATURE, &[s.signature.clone()]);
+        broken.referrer("application/vnd.dev.cosign.artifact.sig.v1+json", SIGNATURE, from_ref(&s.signature));
     assert_eq!(s.code(&broken, &[]).await, None);
 }
 
@@ -208,7 +209,7 @@ async fn a_signature_is_no_attestation_and_an_attestation_no_signature() {
         assert_eq!(s.code(&store, &["https://example.com/q"]).await, other);
         assert_eq!(s.code(&store, &[TYPE, "https://example.com/q"]).await, other);
     }
-    let sig = Memory::default().tag(LegacyTag::Signature, SIGNATURE, &[s.signature.clone()]);
+    let sig = Memory::default().tag(LegacyTag::Signature, SIGNATURE, from_ref(&s.signature));
     assert_eq!(s.code(&sig, &[TYPE]).await, other);
     // An annotation that lies about the type gains nothing.
     let mut lying = s.attestation.clone();
@@ -216,7 +217,7 @@ async fn a_signature_is_no_attestation_and_an_attestation_no_signature() {
     let store = Memory::default().tag(LegacyTag::Attestation, ENVELOPE, &[lying]);
     assert_eq!(s.code(&store, &["https://example.com/q"]).await, other);
     // A signed payload that poses as an envelope, and the other way round.
-    let store = Memory::default().tag(LegacyTag::Attestation, ENVELOPE, &[s.signature.clone()]);
+    let store = Memory::default().tag(LegacyTag::Attestation, ENVELOPE, from_ref(&s.signature));
     assert_eq!(s.code(&store, &[TYPE]).await, Some(Code::BundleMalformed));
     let store = Memory::default().tag(LegacyTag::Signature, SIGNATURE, &att);
     assert_eq!(s.code(&store, &[]).await, Some(Code::BundleMalformed));
@@ -247,7 +248,7 @@ async fn the_tree_shows_every_layer_under_its_tag() {
     let two = [s.signature.clone(), s.signature.clone()];
     let store = Memory::default()
         .tag(LegacyTag::Signature, SIGNATURE, &two)
-        .tag(LegacyTag::Attestation, ENVELOPE, &[s.attestation.clone()])
+        .tag(LegacyTag::Attestation, ENVELOPE, from_ref(&s.attestation))
         .tag(LegacyTag::Sbom, "text/spdx+json", &[sbom]);
     let nodes = tree(&store, &subject()).await.unwrap();
     let tags: Vec<_> =

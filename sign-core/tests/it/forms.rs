@@ -1,5 +1,7 @@
 //! One signature in every form that bundles have had; the same verdict on each.
 
+use std::slice::from_ref;
+
 use serde_json::{Value, json};
 use sign_core::{Artifact, Bundle, Code, Result, VerifiedBundle};
 use sign_sandbox::RekorVersion;
@@ -48,7 +50,7 @@ async fn every_version_is_read_in_both_spellings() {
                     refused(&bench, &chain, Code::BundleMalformed);
                 } else {
                     verify(&bench, &chain).unwrap();
-                    refused(&bench, &with_chain(&json, &[trusted.clone()]), Code::BundleMalformed);
+                    refused(&bench, &with_chain(&json, from_ref(&trusted)), Code::BundleMalformed);
                 }
                 // Each version has its own kind of proof that the entry is logged.
                 let entry = &json["verificationMaterial"]["tlogEntries"][0];
