@@ -88,10 +88,8 @@ pub(super) fn log_entry_from_json(json: &[u8]) -> Result<LogEntry> {
 
 fn version(media_type: &str) -> Result<BundleVersion> {
     Ok(match media_type {
-        "application/vnd.dev.sigstore.bundle+json;version=0.1"
-        | "application/vnd.dev.sigstore.bundle.v0.1+json" => BundleVersion::V0_1,
-        "application/vnd.dev.sigstore.bundle+json;version=0.2"
-        | "application/vnd.dev.sigstore.bundle.v0.2+json" => BundleVersion::V0_2,
+        "application/vnd.dev.sigstore.bundle+json;version=0.1" => BundleVersion::V0_1,
+        "application/vnd.dev.sigstore.bundle+json;version=0.2" => BundleVersion::V0_2,
         "application/vnd.dev.sigstore.bundle+json;version=0.3" | super::BUNDLE_V0_3 => BundleVersion::V0_3,
         other => {
             return Err(Error::new(Code::BundleUnsupported, "unknown bundle version")
