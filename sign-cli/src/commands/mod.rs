@@ -47,8 +47,10 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
             }
         }
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "signer", &mut std::io::stdout());
-            return ExitCode::SUCCESS;
+            // Into memory first: the generator takes a failed write for a defect and panics.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "signer", &mut script);
+            return context.output.raw(&script);
         }
     };
     context.output.finish(name, items)

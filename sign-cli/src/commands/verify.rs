@@ -31,7 +31,9 @@ pub(crate) async fn run(context: &Context, args: Verify) -> Items {
         match image {
             Ok(image) => {
                 for subject in image.subjects() {
+                    context.verbose(|| format!("{text} is {}", subject.digest));
                     let verdict = verify_image(&verifier, image.attachments.as_ref(), subject, &policy).await;
+                    explain(context, &verdict);
                     items.push(tell(&image, verdict));
                 }
             }
@@ -39,6 +41,20 @@ pub(crate) async fn run(context: &Context, args: Verify) -> Items {
         }
     }
     Ok(items)
+}
+
+/// Every candidate with its checks, or with the one it failed.
+fn explain(context: &Context, verdict: &ImageVerdict) {
+    for candidate in &verdict.accepted {
+        context.verbose(|| format!("{} accepted", candidate.referrer));
+        views::explain(context, &candidate.verified);
+    }
+    for candidate in &verdict.rejected {
+        context.verbose(|| format!("{} not accepted: {}", candidate.referrer, candidate.error));
+    }
+    for predicate_type in &verdict.other_types {
+        context.verbose(|| format!("left aside: a bundle that claims to be {predicate_type}"));
+    }
 }
 
 fn tell(image: &Image, verdict: ImageVerdict) -> Item {

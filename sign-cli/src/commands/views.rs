@@ -1,8 +1,9 @@
 //! How a verified bundle is told, in words and in JSON.
 
 use serde_json::{Map, Value, json};
-use sign_core::{Certificate, TimeSource, VerifiedBundle, VerifiedSigner};
+use sign_core::{Certificate, Check, TimeSource, VerifiedBundle, VerifiedSigner};
 
+use crate::context::Context;
 use crate::output::Item;
 
 /// Adds who signed, what, when and where it is logged.
@@ -12,6 +13,18 @@ pub(crate) fn tell_verified(mut item: Item, verified: &VerifiedBundle) -> Item {
         item.fields.insert(name, value);
     }
     item
+}
+
+/// Each check with its evidence, for those who asked with `-v`.
+pub(crate) fn explain(context: &Context, verified: &VerifiedBundle) {
+    for check in verified.checks() {
+        context.verbose(|| check_line(check));
+    }
+}
+
+/// A check and its evidence as one line of a table.
+pub(crate) fn check_line(check: &Check) -> String {
+    format!("  {:<28} {}", check.name, check.evidence)
 }
 
 /// The lines under a verdict.
