@@ -29,6 +29,7 @@ async fn nothing_is_attached_when_a_signing_service_misbehaves() {
         let f = Fixture::start(rekor).await;
         let image = f.image("team/app");
         let sbom = f.file("sbom.json", CYCLONEDX);
+        let bundle = f.path("out.json").display().to_string();
         let only_v1 = [(Fault::RekorBadSet, 1, "set-invalid")];
         let more = if rekor == RekorVersion::V1 { &only_v1[..] } else { &[] };
         for &(fault, status, code) in SIGNING.iter().chain(more) {
@@ -44,9 +45,12 @@ async fn nothing_is_attached_when_a_signing_service_misbehaves() {
                     run.stderr
                 );
             }
+            let blob = ["sign-blob", &sbom, "--bundle", &bundle, "-o", "json", "--timeout", "3"];
+            let document = f.signer(&blob).await.expect(status).json();
+            assert_eq!(document["code"], code, "{fault:?}: {document}");
+            assert!(!f.path("out.json").exists(), "{fault:?} left a bundle");
             f.sandbox.faults().clear();
-            let tree = f.signer(&["tree", &image]).await.expect(0);
-            assert!(tree.stdout.contains("nothing attached"), "{fault:?}: {}", tree.stdout);
+            f.bare(&image).await;
         }
     }
 }
@@ -54,7 +58,8 @@ async fn nothing_is_attached_when_a_signing_service_misbehaves() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_registry_that_cannot_be_read_is_not_an_unsigned_image() {
     let f = Fixture::start(RekorVersion::V2).await;
-    let image = f.image("team/app");
+    let (image, other) = (f.image("team/app"), f.image("team/other"));
+    let sbom = f.file("sbom.json", CYCLONEDX);
     f.signer(&["sign", &image]).await.expect(0);
     let verify = f.accepted(&["verify", &image, "--timeout", "2"]);
     for (fault, status, code) in [
@@ -68,16 +73,16 @@ async fn a_registry_that_cannot_be_read_is_not_an_unsigned_image() {
     ] {
         f.sandbox.faults().clear();
         f.sandbox.faults().set(fault);
-        let run = f.signer(&verify).await;
-        assert!(
-            run.status == status && run.stderr.contains(&format!("[{code}]")),
-            "{fault:?}: expected {status} {code}, found {}: {}",
-            run.status,
-            run.stderr
-        );
+        f.refuses(&verify, status, code).await;
+        // What cannot be read is not signed, listed or attested either.
+        for command in [&["sign", &other][..], &["tree", &other], &["attest", &other, "--predicate", &sbom]] {
+            f.refuses(&[command, &["--timeout", "2"]].concat(), status, code).await;
+        }
     }
     f.sandbox.faults().clear();
     f.signer(&verify).await.expect(0);
+    f.bare(&other).await;
+    assert_eq!(f.next_log_index().await, 1, "something was logged that was not attached");
 }
 
 #[tokio::test(flavor = "multi_thread")]

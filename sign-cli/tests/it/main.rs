@@ -3,8 +3,12 @@
 #![allow(missing_docs, unreachable_pub, reason = "tests")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod bad_bundle_files;
 mod bad_input;
 mod blobs;
+mod end_to_end;
 mod faults;
 mod images;
+mod output;
+mod sandbox;
 mod support;
