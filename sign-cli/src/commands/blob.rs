@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use sign_core::{
-    Artifact, Bundle, Code, Digest, Error, Result, Signed, StatementBuilder, TypeSelector, VerifiedBundle,
+    Artifact, Bundle, Code, Digest, Error, Result, StatementBuilder, TypeSelector, VerifiedBundle,
 };
 
 use super::{Items, identity, signing, views};
@@ -25,7 +25,7 @@ pub(crate) async fn sign(context: &Context, args: SignBlob) -> Items {
     let session = signing.session(context).await?;
     let signed = {
         let _progress = Progress::start(context.output, "signing");
-        session.sign_blob(&digest).await?
+        session.sign_blob(&digest).await?.bundle
     };
     finish(&args.file, &bundle, &digest, "signed", &signed)
 }
@@ -56,7 +56,8 @@ pub(crate) async fn attest(context: &Context, args: AttestBlob) -> Items {
     let session = signing.session(context).await?;
     let signed = {
         let _progress = Progress::start(context.output, "signing");
-        session.sign_statement(statement).await?
+        // Of a large statement one copy is enough: what verifying it showed is not needed here.
+        session.sign_statement(statement).await?.bundle
     };
     finish(&args.file, &bundle, &digest, "attested", &signed)
 }
@@ -108,15 +109,15 @@ fn hash(path: &Path) -> Result<Digest> {
     Digest::sha256_reader(File::open(path).map_err(unreadable)?).map_err(unreadable)
 }
 
-fn finish(file: &Path, bundle: &Destination, digest: &Digest, verb: &str, signed: &Signed) -> Items {
-    bundle.write(&signed.bundle.to_json())?;
+fn finish(file: &Path, bundle: &Destination, digest: &Digest, verb: &str, signed: &Bundle) -> Items {
+    bundle.write(&signed.to_json())?;
     let bundle = bundle.path();
     let mut item = Item::new(file.display().to_string())
         .line(format!("{verb} {} ({digest})", file.display()))
         .line(format!("  bundle     {}", bundle.display()))
         .field("digest", digest.to_string())
         .field("bundle", bundle.display().to_string());
-    for entry in &signed.bundle.log_entries {
+    for entry in &signed.log_entries {
         item = item.line(format!("  log index  {}", entry.log_index)).field("logIndex", entry.log_index);
     }
     Ok(vec![item])
