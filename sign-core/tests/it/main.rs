@@ -8,3 +8,4 @@ mod documentation;
 mod mutations;
 mod oracle;
 mod sandbox;
+mod testdata;
