@@ -50,6 +50,8 @@ impl Destination {
     pub(crate) fn check(path: &Path, size: u64, inputs: &[&Path]) -> Result<Self> {
         let unwritable = |e: io::Error| unusable("write", path, e);
         let kind = match fs::metadata(path) {
+            // `/dev/stdout` may lead to a file that somebody else has open.
+            Ok(metadata) if path.starts_with("/dev") && !metadata.is_dir() => Kind::Stream,
             Ok(metadata) if metadata.is_dir() => {
                 return Err(unwritable(io::ErrorKind::IsADirectory.into()));
             }
@@ -86,7 +88,7 @@ impl Destination {
     pub(crate) fn write(&self, content: &[u8]) -> Result<()> {
         match &self.kind {
             Kind::File(file) => replace(&public(), file, content),
-            Kind::Stream => File::options().write(true).open(&self.path).and_then(|mut stream| {
+            Kind::Stream => File::options().append(true).open(&self.path).and_then(|mut stream| {
                 stream.write_all(content)?;
                 stream.flush()
             }),

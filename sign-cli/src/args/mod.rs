@@ -88,7 +88,7 @@ pub(crate) struct PredicateArgs {
     pub(crate) predicates: Vec<PathBuf>,
     /// What the documents are: auto, spdx, cyclonedx, slsaprovenance1 or any URI. Once for all of
     /// them, or once for each
-    #[arg(long = "type", value_name = "TYPE")]
+    #[arg(long = "type", value_name = "TYPE", requires = "predicates")]
     pub(crate) types: Vec<String>,
     /// A whole in-toto statement, signed as it stands; it must name the digest. Repeatable
     #[arg(long = "statement", value_name = "FILE")]

@@ -1,7 +1,5 @@
 //! `signer sign`.
 
-use std::collections::BTreeMap;
-
 use sign_core::image::{Image, Work, signature_statement};
 use sign_core::{Error, Result};
 
@@ -11,8 +9,8 @@ use crate::context::Context;
 use crate::progress::Progress;
 
 pub(crate) async fn run(context: &Context, args: Sign) -> Items {
+    let annotations = super::annotations(args.annotations)?;
     let images = resolve(context, &args.images).await?;
-    let annotations: BTreeMap<String, String> = args.annotations.into_iter().collect();
     let mut work = Vec::new();
     for image in &images {
         for subject in image.subjects() {

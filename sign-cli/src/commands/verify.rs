@@ -16,7 +16,7 @@ pub(crate) async fn run(context: &Context, args: Verify) -> Items {
     let policy = ImagePolicy {
         requirement: Arc::new(identity::requirement(&args.identity)?),
         types: args.types.iter().map(|text| TypeSelector::parse(text)).collect::<Result<_>>()?,
-        annotations: args.annotations.into_iter().collect(),
+        annotations: super::annotations(args.annotations)?,
     };
     let verifier = Arc::new(context.verifier()?);
     let _progress = Progress::start(context.output, "verifying");

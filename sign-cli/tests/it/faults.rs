@@ -96,6 +96,22 @@ async fn a_registry_that_takes_nothing_fails_the_command() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_attached_is_told_apart_from_what_was_not() {
+    let f = Fixture::start(RekorVersion::V2).await;
+    let image = f.image("app");
+    let layout = format!("oci-layout:{}", f.path("layout-app").display());
+    f.sandbox.faults().set(Fault::RegistryReadOnly);
+    let sign = ["sign", &image, &layout, "--timeout", "2", "-o", "json"];
+    let document = f.signer(&sign).await.expect(3).json();
+    assert_eq!(document["code"], "attach-incomplete");
+    assert_eq!(document["results"][0]["outcome"], "unknown");
+    assert_eq!(document["results"][1]["outcome"], "accepted");
+    f.sandbox.faults().clear();
+    f.bare(&image).await;
+    f.signer(&f.accepted(&["verify", &layout])).await.expect(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_tag_that_moves_leaves_the_printed_digest_signed() {
     let f = Fixture::start(RekorVersion::V2).await;
     let image = f.image("team/app");

@@ -18,6 +18,9 @@ async fn a_command_line_that_makes_no_sense_is_told_in_json_too() {
         (&["sign", &image, "-a", "novalue"], "sign", "KEY=VALUE"),
         (&["sandbox", "up", "--fault", "no-such-fault"], "sandbox up", "rekor-down"),
         (&["sandbox", "up", "--port", "65535"], "sandbox up", "65529"),
+        (&["attest", &image, "--statement", "x", "--type", "spdx"], "attest", "--predicate"),
+        (&["sign", &image, "--registry-password", "x"], "sign", "--registry-username"),
+        (&["sign", &image, "-a", "key=1", "-a", "key=2"], "sign", "key"),
         (&["frobnicate"], "", "frobnicate"),
         (&["verify", &image, "--instance", "public", "--trust-config", "x"], "verify", "--trust-config"),
     ];
