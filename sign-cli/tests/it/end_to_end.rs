@@ -14,7 +14,6 @@ const EXTERNAL_SBOM: &str = "SIGNER_TEST_SBOM";
 const LARGE: usize = 5 << 20;
 
 #[tokio::test(flavor = "multi_thread")]
-#[allow(clippy::print_stderr, reason = "a test says what it was run with")]
 async fn this_program_is_signed_attested_and_verified_as_an_image() {
     for rekor in [RekorVersion::V1, RekorVersion::V2] {
         let f = Fixture::start(rekor).await;

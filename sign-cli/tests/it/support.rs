@@ -80,9 +80,10 @@ impl Fixture {
 
     /// Insists on exit status and code, in the JSON document as on stderr.
     pub async fn refuses(&self, arguments: &[&str], status: i32, code: &str) {
-        self.signer(arguments).await.fails(status, code);
-        let run = self.signer(&[arguments, &["-o", "json"]].concat()).await.expect(status);
-        let document = run.json();
+        let in_json = [arguments, &["-o", "json"]].concat();
+        let (human, json) = tokio::join!(self.signer(arguments), self.signer(&in_json));
+        human.fails(status, code);
+        let document = json.expect(status).json();
         assert_eq!(document["code"], code, "{document}");
         assert_eq!(document["error"]["code"], code, "{document}");
         assert_ne!(document["outcome"], "accepted", "{document}");
