@@ -1,7 +1,5 @@
 //! What the global options stand for: trust material, HTTP client, verifier, stores.
 
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +10,7 @@ use sign_core::{
 };
 
 use crate::args::{GlobalArgs, InstanceArg, RegistryArgs};
+use crate::files::read_file;
 use crate::output::Output;
 
 /// Largest trust file that is read; the public one has 8 KiB.
@@ -55,12 +54,18 @@ impl Context {
 
     pub(crate) fn trusted_root(&self) -> Result<TrustedRoot> {
         if let Some(path) = &self.global.trusted_root {
+            self.verbose(|| format!("trusted root from {}", path.display()));
             return TrustedRoot::from_json(&read_file(path, MAX_TRUST_FILE)?)
                 .map_err(|e| e.context(path.display()));
         }
         if let Some(config) = self.trust_config()? {
+            self.verbose(|| {
+                let path = self.global.trust_config.as_deref();
+                format!("trusted root from {}", path.unwrap_or("".as_ref()).display())
+            });
             return Ok(config.trusted_root);
         }
+        self.verbose(|| format!("trusted root of the instance {:?}, as built in", self.instance()));
         TrustedRoot::embedded(self.instance())
     }
 
@@ -87,7 +92,16 @@ impl Context {
     }
 
     pub(crate) fn signing(&self) -> Result<SigningContext> {
-        SigningContext::new(self.http()?, self.trusted_root()?, self.signing_config()?, self.clock())
+        let signing =
+            SigningContext::new(self.http()?, self.trusted_root()?, self.signing_config()?, self.clock())?;
+        self.verbose(|| format!("certificates from {}", signing.fulcio()));
+        for log in signing.logs() {
+            self.verbose(|| format!("logging to {} (Rekor v{})", log.url, log.version));
+        }
+        for authority in signing.timestamp_authorities() {
+            self.verbose(|| format!("timestamps from {authority}"));
+        }
+        Ok(signing)
     }
 
     /// The image that `text` names, and what holds its attachments.
@@ -140,46 +154,4 @@ fn registry_options(registry: &RegistryArgs) -> RegistryOptions {
             _ => CredentialSource::Default,
         };
     RegistryOptions { credentials, plain_http: registry.plain_http }
-}
-
-/// Reads a file of bounded size.
-pub(crate) fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let unreadable = |e: std::io::Error| {
-        Error::new(Code::FileUnreadable, format!("cannot read {}", path.display()))
-            .found(e.to_string())
-            .caused_by(e)
-    };
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    let size = file.metadata().map_err(unreadable)?.len();
-    let mut bytes = Vec::with_capacity(usize::try_from(size.min(limit)).unwrap_or(0));
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > limit {
-        return Err(Error::new(Code::FileUnreadable, format!("{} is too large", path.display()))
-            .expected(format!("at most {limit} bytes")));
-    }
-    Ok(bytes)
-}
-
-/// The file that the `index`th of `count` results is written to.
-pub(crate) fn numbered(path: &Path, index: usize, count: usize) -> PathBuf {
-    if count == 1 {
-        return path.to_owned();
-    }
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let stem = name.strip_suffix(".json").unwrap_or(&name);
-    path.with_file_name(format!("{stem}.{}.json", index + 1))
-}
-
-/// Writes a file that is whole or not there at all, readable by its owner.
-pub(crate) fn write_file(path: &Path, content: &[u8]) -> Result<()> {
-    let unwritable = |e: std::io::Error| {
-        Error::new(Code::FileUnreadable, format!("cannot write {}", path.display()))
-            .found(e.to_string())
-            .caused_by(e)
-    };
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(unwritable)?;
-    std::io::Write::write_all(&mut temporary, content).map_err(unwritable)?;
-    temporary.persist(path).map_err(|e| unwritable(e.error))?;
-    Ok(())
 }

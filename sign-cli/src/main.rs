@@ -3,23 +3,31 @@
 mod args;
 mod commands;
 mod context;
+mod files;
 mod output;
 mod progress;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use args::Cli;
 use output::Output;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    match Cli::try_parse_from(&arguments) {
+    match parse(&arguments) {
         Ok(cli) => commands::run(cli),
         Err(error) => usage(&arguments, &error),
     }
+}
+
+fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    let matches = Cli::command().try_get_matches_from(arguments)?;
+    let mut cli = Cli::from_arg_matches(&matches)?;
+    cli.global.let_flags_win(&matches)?;
+    Ok(cli)
 }
 
 /// Help and version are answers; everything else that clap says is a usage error, exit status 2.
@@ -29,6 +37,5 @@ fn usage(arguments: &[OsString], error: &clap::Error) -> ExitCode {
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
-    let output = Output::from_raw_arguments(arguments);
-    output.usage_error(error)
+    Output::from_raw_arguments(arguments).usage_error(arguments, error)
 }

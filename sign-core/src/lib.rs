@@ -84,3 +84,8 @@ pub use oci::{
 pub use sign::{Session, Signed, SigningContext, SigningIdentity};
 #[cfg(feature = "net")]
 pub use signer::{EphemeralKey, KeyScheme, Signer};
+
+/// The README's program, compiled with the tests so that it stays right.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, ValueEnum};
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
@@ -34,6 +36,33 @@ pub(crate) struct GlobalArgs {
     /// Sigstore instance to use
     #[arg(long, global = true, value_enum, default_value = "public", env = "SIGNER_INSTANCE")]
     pub(crate) instance: InstanceArg,
+}
+
+impl GlobalArgs {
+    /// Trust comes from one place: what a flag names is not mixed with, or hidden by, what the
+    /// environment names.
+    ///
+    /// # Errors
+    /// Flags that name two places.
+    pub(crate) fn let_flags_win(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        let flag = |name| matches.value_source(name) == Some(ValueSource::CommandLine);
+        let files = ["trust_config", "trusted_root", "signing_config"];
+        if flag("instance") {
+            if let Some(file) = files.into_iter().find(|file| flag(file)) {
+                let file = file.replace('_', "-");
+                return Err(clap::Error::raw(
+                    ErrorKind::ArgumentConflict,
+                    format!("the argument '--instance <INSTANCE>' cannot be used with '--{file} <FILE>'\n"),
+                ));
+            }
+            (self.trust_config, self.trusted_root, self.signing_config) = (None, None, None);
+        }
+        if flag("trust_config") {
+            self.trusted_root.take_if(|_| !flag("trusted_root"));
+            self.signing_config.take_if(|_| !flag("signing_config"));
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

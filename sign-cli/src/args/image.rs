@@ -21,7 +21,13 @@ pub(crate) struct RegistryArgs {
     #[arg(long, value_name = "NAME", env = "SIGNER_REGISTRY_USERNAME", requires = "registry_password")]
     pub(crate) registry_username: Option<String>,
     /// Password; better given in the environment than here
-    #[arg(long, value_name = "PASSWORD", env = "SIGNER_REGISTRY_PASSWORD", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "PASSWORD",
+        env = "SIGNER_REGISTRY_PASSWORD",
+        hide_env_values = true,
+        requires = "registry_username"
+    )]
     pub(crate) registry_password: Option<String>,
     /// Bearer token; better given in the environment than here
     #[arg(

@@ -7,12 +7,17 @@ mod signing;
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
+use sign_sandbox::Fault;
 
 pub(crate) use global::{Format, GlobalArgs, InstanceArg};
 pub(crate) use identity::IdentityArgs;
 pub(crate) use image::{ImageArgs, RegistryArgs};
 pub(crate) use signing::{SigningArgs, TokenArgs};
+
+/// Heading of the options that say what must be signed.
+const DEMANDS: &str = "What must be signed";
 
 /// Sign, attest and verify container images and files.
 ///
@@ -76,13 +81,14 @@ pub(crate) struct Attest {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "What is stated")]
 pub(crate) struct PredicateArgs {
     /// The document to attest: an SBOM, provenance, any JSON object; repeatable
     #[arg(long = "predicate", value_name = "FILE", required_unless_present = "statements")]
     pub(crate) predicates: Vec<PathBuf>,
     /// What the documents are: auto, spdx, cyclonedx, slsaprovenance1 or any URI. Once for all of
     /// them, or once for each
-    #[arg(long = "type", value_name = "TYPE")]
+    #[arg(long = "type", value_name = "TYPE", requires = "predicates")]
     pub(crate) types: Vec<String>,
     /// A whole in-toto statement, signed as it stands; it must name the digest. Repeatable
     #[arg(long = "statement", value_name = "FILE")]
@@ -97,13 +103,13 @@ pub(crate) struct Verify {
     pub(crate) identity: IdentityArgs,
     /// Ask for an attestation of this type instead of a signature: spdx, cyclonedx, slsaprovenance1
     /// or any URI. Repeatable: each must be there
-    #[arg(long = "type", value_name = "TYPE")]
+    #[arg(long = "type", value_name = "TYPE", help_heading = DEMANDS)]
     pub(crate) types: Vec<String>,
     /// Write the verified predicate here, byte for byte (with several, NAME.1.json, NAME.2.json, …)
     #[arg(long, value_name = "FILE", requires = "types")]
     pub(crate) write_predicate: Option<PathBuf>,
     /// Demand a signed annotation; repeatable
-    #[arg(short = 'a', long = "annotation", value_name = "KEY=VALUE", value_parser = key_value)]
+    #[arg(short = 'a', long = "annotation", value_name = "KEY=VALUE", value_parser = key_value, help_heading = DEMANDS)]
     pub(crate) annotations: Vec<(String, String)>,
 }
 
@@ -142,7 +148,7 @@ pub(crate) struct VerifyBlob {
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
     /// Accept only a statement of this type: spdx, cyclonedx, slsaprovenance1 or any URI
-    #[arg(long = "type", value_name = "TYPE")]
+    #[arg(long = "type", value_name = "TYPE", help_heading = DEMANDS)]
     pub(crate) types: Vec<String>,
     /// Write the verified predicate here, byte for byte
     #[arg(long, value_name = "FILE")]
@@ -184,8 +190,8 @@ pub(crate) struct SandboxArgs {
     /// Keep trust files, addresses and the TUF repository here [default: a temporary folder]
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
-    /// First of the ports to serve on [default: free ones]
-    #[arg(long, value_name = "PORT")]
+    /// First of the seven ports to serve on [default: free ones]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..=65529))]
     pub(crate) port: Option<u16>,
     /// Port of the registry [default: a free one]
     #[arg(long, value_name = "PORT")]
@@ -206,8 +212,14 @@ pub(crate) struct SandboxArgs {
     #[arg(long, value_name = "IDENTITY", default_value = "dev@example.com")]
     pub(crate) identity: String,
     /// Make a service misbehave, to see how a client takes it; repeatable
-    #[arg(long = "fault", value_name = "FAULT")]
-    pub(crate) faults: Vec<String>,
+    #[arg(long = "fault", value_name = "FAULT", value_parser = faults(), hide_possible_values = true)]
+    pub(crate) faults: Vec<Fault>,
+}
+
+/// Every fault by its name, so that a wrong one is answered with the list of them.
+fn faults() -> impl TypedValueParser<Value = Fault> {
+    let names = Fault::ALL.iter().map(|fault| fault.as_str());
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<Fault>())
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {
@@ -224,5 +236,17 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         super::Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_global_option_has_its_variable() {
+        let command = super::Cli::command();
+        let global: Vec<_> = command.get_arguments().filter(|argument| argument.is_global_set()).collect();
+        assert!(global.len() >= 9, "{global:?}");
+        for argument in global {
+            let option = argument.get_long().unwrap();
+            let variable = format!("SIGNER_{}", option.to_uppercase().replace('-', "_"));
+            assert_eq!(argument.get_env().and_then(|name| name.to_str()), Some(variable.as_str()));
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 #[derive(Args)]
+#[command(next_help_heading = "Signing options")]
 pub(crate) struct TokenArgs {
     /// OIDC identity token, or a file that holds one [default: SIGSTORE_ID_TOKEN, then the CI system's own]
     #[arg(long, value_name = "TOKEN|FILE", env = "SIGNER_IDENTITY_TOKEN", hide_env_values = true)]
@@ -22,10 +23,11 @@ impl std::fmt::Debug for TokenArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Signing options")]
 pub(crate) struct SigningArgs {
     #[command(flatten)]
     pub(crate) token: TokenArgs,
-    /// Write the bundle here as well (with several, NAME.1.json, NAME.2.json, …)
+    /// Write the bundle here as well (with several, NAME.1.json, NAME.2.json, … for NAME.json)
     #[arg(long, value_name = "FILE")]
     pub(crate) bundle: Option<PathBuf>,
     /// Attach nothing; needs --bundle

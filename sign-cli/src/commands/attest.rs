@@ -1,5 +1,7 @@
 //! `signer attest`, and what it shares with `sign`: sign everything, then attach it.
 
+use std::path::{Path, PathBuf};
+
 use sign_core::image::{Attached, Work, attach, attestation_statement, sign_all};
 use sign_core::{Clock as _, Result, Session, SystemClock};
 
@@ -40,26 +42,31 @@ pub(crate) async fn run(context: &Context, args: Attest) -> Items {
         drop(predicate);
     }
     debug_assert_eq!(remaining, 0, "every predicate was paired with every subject");
-    let signing = signing::Signing::prepare(context, &args.signing.token)?;
-    let session = signing.session(context).await?;
-    sign_and_attach(context, &session, &args.signing, work).await
+    let inputs = [args.predicates.predicates.as_slice(), args.predicates.statements.as_slice()].concat();
+    sign_and_attach(context, &args.signing, work, &inputs).await
 }
 
-/// Signs all of `work`, writes bundles to files and attaches them.
+/// Signs all of `work`, which was read from `inputs`, writes bundles to files and attaches them.
 pub(crate) async fn sign_and_attach(
     context: &Context,
-    session: &Session<'_>,
     args: &SigningArgs,
     work: Vec<Work>,
+    inputs: &[PathBuf],
 ) -> Items {
     let count = work.len();
+    let sizes: Vec<usize> = work.iter().map(|item| item.statement.payload().len()).collect();
+    let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
+    let files = signing::bundle_files(args.bundle.as_deref(), &sizes, &inputs)?;
+    let signing = signing::Signing::prepare(context, &args.token)?;
+    let session = signing.session(context).await?;
     let mut signed = {
         let _progress = Progress::start(context.output, &format!("signing {count} statements"));
-        sign_all(session, work).await?
+        sign_all(&session, work).await?
     };
-    let mut files = Vec::new();
-    for (index, item) in signed.iter().enumerate() {
-        files.push(signing::write_bundle(args, index, count, &item.bundle)?);
+    for (item, file) in signed.iter().zip(&files) {
+        if let Some(file) = file {
+            file.write(&item.bundle)?;
+        }
     }
     let results = if args.no_upload {
         signed.iter().map(|_| Ok(())).collect()
@@ -73,11 +80,11 @@ pub(crate) async fn sign_and_attach(
         .zip(results)
         .zip(files)
         .map(|((item, result), file)| {
-            let told = tell(item, session);
+            let told = tell(item, &session);
             let told = match file {
-                Some(path) => told
-                    .line(format!("  bundle     {}", path.display()))
-                    .field("bundle", path.display().to_string()),
+                Some(file) => told
+                    .line(format!("  bundle     {}", file.path().display()))
+                    .field("bundle", file.path().display().to_string()),
                 None => told,
             };
             with_result(told, result, attached, count)

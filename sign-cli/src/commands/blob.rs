@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sign_core::{
-    Artifact, Bundle, Code, Digest, Error, Result, Signed, StatementBuilder, TypeSelector, VerifiedBundle,
+    Artifact, Bundle, Code, Digest, Error, Result, StatementBuilder, TypeSelector, VerifiedBundle,
 };
 
 use super::{Items, identity, signing, views};
 use crate::args::{AttestBlob, SignBlob, VerifyBlob};
-use crate::context::{Context, read_file, write_file};
+use crate::context::Context;
+use crate::files::{Destination, read_file, unusable};
 use crate::output::Item;
 use crate::progress::Progress;
 
@@ -19,13 +20,14 @@ const MAX_BUNDLE_FILE: u64 = 128 * 1024 * 1024;
 
 pub(crate) async fn sign(context: &Context, args: SignBlob) -> Items {
     let digest = hash(&args.file)?;
+    let bundle = Destination::check(&args.bundle, signing::bundle_size(0), &[&args.file])?;
     let signing = signing::Signing::prepare(context, &args.token)?;
     let session = signing.session(context).await?;
     let signed = {
         let _progress = Progress::start(context.output, "signing");
-        session.sign_blob(&digest).await?
+        session.sign_blob(&digest).await?.bundle
     };
-    finish(&args.file, &args.bundle, &digest, "signed", &signed)
+    finish(&args.file, &bundle, &digest, "signed", &signed)
 }
 
 pub(crate) async fn attest(context: &Context, args: AttestBlob) -> Items {
@@ -46,13 +48,18 @@ pub(crate) async fn attest(context: &Context, args: AttestBlob) -> Items {
         }
     };
     drop(predicates);
+    let mut inputs = vec![args.file.as_path()];
+    inputs.extend(args.predicates.predicates.iter().chain(&args.predicates.statements).map(PathBuf::as_path));
+    let size = signing::bundle_size(statement.payload().len());
+    let bundle = Destination::check(&args.bundle, size, &inputs)?;
     let signing = signing::Signing::prepare(context, &args.token)?;
     let session = signing.session(context).await?;
     let signed = {
         let _progress = Progress::start(context.output, "signing");
-        session.sign_statement(statement).await?
+        // Of a large statement one copy is enough: what verifying it showed is not needed here.
+        session.sign_statement(statement).await?.bundle
     };
-    finish(&args.file, &args.bundle, &digest, "attested", &signed)
+    finish(&args.file, &bundle, &digest, "attested", &signed)
 }
 
 pub(crate) fn verify(context: &Context, args: &VerifyBlob) -> Items {
@@ -69,6 +76,7 @@ pub(crate) fn verify(context: &Context, args: &VerifyBlob) -> Items {
     let verified = context.verifier()?.verify_owned(bundle, &artifact, &requirement);
     let item = match verified.and_then(|verified| of_type(verified, &types)) {
         Ok(verified) => {
+            views::explain(context, &verified);
             let kind = if verified.statement().is_some() { "statement about" } else { "signature of" };
             let item = Item::new(&args.file)
                 .line(format!("verified {kind} {}", args.file))
@@ -113,29 +121,24 @@ fn artifact(text: &str) -> Result<Artifact> {
             return Ok(Artifact::from_digest(text.parse()?));
         }
     }
-    let unreadable = |e: std::io::Error| {
-        Error::new(Code::FileUnreadable, format!("cannot read {text}")).found(e.to_string()).caused_by(e)
-    };
+    let unreadable = |e| unusable("read", Path::new(text), e);
     Artifact::from_reader(File::open(text).map_err(unreadable)?).map_err(unreadable)
 }
 
 fn hash(path: &Path) -> Result<Digest> {
-    let unreadable = |e: std::io::Error| {
-        Error::new(Code::FileUnreadable, format!("cannot read {}", path.display()))
-            .found(e.to_string())
-            .caused_by(e)
-    };
+    let unreadable = |e| unusable("read", path, e);
     Digest::sha256_reader(File::open(path).map_err(unreadable)?).map_err(unreadable)
 }
 
-fn finish(file: &Path, bundle: &Path, digest: &Digest, verb: &str, signed: &Signed) -> Items {
-    write_file(bundle, &signed.bundle.to_json())?;
+fn finish(file: &Path, bundle: &Destination, digest: &Digest, verb: &str, signed: &Bundle) -> Items {
+    bundle.write(&signed.to_json())?;
+    let bundle = bundle.path();
     let mut item = Item::new(file.display().to_string())
         .line(format!("{verb} {} ({digest})", file.display()))
         .line(format!("  bundle     {}", bundle.display()))
         .field("digest", digest.to_string())
         .field("bundle", bundle.display().to_string());
-    for entry in &signed.bundle.log_entries {
+    for entry in &signed.log_entries {
         item = item.line(format!("  log index  {}", entry.log_index)).field("logIndex", entry.log_index);
     }
     Ok(vec![item])

@@ -5,7 +5,7 @@ use sign_core::{
 };
 
 use crate::args::IdentityArgs;
-use crate::context::read_file;
+use crate::files::read_file;
 
 /// Largest key file that is read; an RSA key of 16384 bits has 3 KiB.
 const MAX_KEY_FILE: u64 = 64 * 1024;

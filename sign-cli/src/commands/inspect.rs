@@ -8,7 +8,8 @@ use sign_core::{
 
 use super::{Items, views};
 use crate::args::Inspect;
-use crate::context::{Context, read_file};
+use crate::context::Context;
+use crate::files::read_file;
 use crate::output::Item;
 
 /// Largest bundle file that is read; what the parser accepts.
@@ -25,7 +26,7 @@ pub(crate) fn run(context: &Context, args: &Inspect) -> Items {
                 .line("Proven against the trusted root:")
                 .field("proven", Value::from(views::fields(&verified)));
             for check in verified.checks() {
-                item = item.line(format!("  {:<22} {}", check.name, check.evidence));
+                item = item.line(views::check_line(check));
             }
             item = item
                 .line("Not decided here: whether this signer is the right one, and whether the file or image at hand")
@@ -54,7 +55,8 @@ fn claimed(mut item: Item, bundle: &Bundle) -> Result<Item> {
                     .field("identity", certificate.san().to_string())
                     .field("issuer", certificate.issuer())
                     .field("claims", views::claims(&certificate));
-                for (claim, value) in certificate.claims() {
+                // The issuer has its line already; it is in the certificate twice, in two encodings.
+                for (claim, value) in certificate.claims().filter(|(_, v)| Some(*v) != certificate.issuer()) {
                     item = item.line(format!("  {:<10} {value}", claim.as_str()));
                 }
             }

@@ -11,6 +11,7 @@ mod tree;
 mod verify;
 mod views;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::process::ExitCode;
 
@@ -47,8 +48,10 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
             }
         }
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "signer", &mut std::io::stdout());
-            return ExitCode::SUCCESS;
+            // Into memory first: the generator takes a failed write for a defect and panics.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "signer", &mut script);
+            return context.output.raw(&script);
         }
     };
     context.output.finish(name, items)
@@ -60,6 +63,21 @@ fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
         .build()
         .map_err(|e| Error::new(Code::Internal, "could not start the runtime").caused_by(e))?
         .block_on(work)
+}
+
+/// The `--annotation` options by key.
+///
+/// # Errors
+/// `invalid-argument` when a key is given twice: one of the values would be dropped in silence.
+pub(crate) fn annotations(pairs: Vec<(String, String)>) -> Result<BTreeMap<String, String>> {
+    let mut annotations = BTreeMap::new();
+    for (key, value) in pairs {
+        if annotations.contains_key(&key) {
+            return Err(Error::new(Code::InvalidArgument, "an annotation is given twice").found(key));
+        }
+        annotations.insert(key, value);
+    }
+    Ok(annotations)
 }
 
 /// Items in one list, for commands that work on several images.

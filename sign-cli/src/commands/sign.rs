@@ -1,18 +1,16 @@
 //! `signer sign`.
 
-use std::collections::BTreeMap;
-
 use sign_core::image::{Image, Work, signature_statement};
 use sign_core::{Error, Result};
 
-use super::{Items, attest::sign_and_attach, signing};
+use super::{Items, attest::sign_and_attach};
 use crate::args::{ImageArgs, Sign};
 use crate::context::Context;
 use crate::progress::Progress;
 
 pub(crate) async fn run(context: &Context, args: Sign) -> Items {
+    let annotations = super::annotations(args.annotations)?;
     let images = resolve(context, &args.images).await?;
-    let annotations: BTreeMap<String, String> = args.annotations.into_iter().collect();
     let mut work = Vec::new();
     for image in &images {
         for subject in image.subjects() {
@@ -20,9 +18,7 @@ pub(crate) async fn run(context: &Context, args: Sign) -> Items {
             work.push(Work { image: image.clone(), subject: subject.clone(), statement });
         }
     }
-    let signing = signing::Signing::prepare(context, &args.signing.token)?;
-    let session = signing.session(context).await?;
-    sign_and_attach(context, &session, &args.signing, work).await
+    sign_and_attach(context, &args.signing, work, &[]).await
 }
 
 /// Resolves every image before anything is signed: a typing error should not leave half the work done.

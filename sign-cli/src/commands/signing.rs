@@ -8,9 +8,13 @@ use sign_core::{
     TokenFile, TokenSource, ambient, check_predicate,
 };
 
-use crate::args::{PredicateArgs, SigningArgs, TokenArgs};
-use crate::context::{Context, MAX_DOCUMENT, numbered, read_file, write_file};
+use crate::args::{PredicateArgs, TokenArgs};
+use crate::context::{Context, MAX_DOCUMENT};
+use crate::files::{Destination, numbered, read_file};
 use crate::progress::Progress;
+
+/// Room in a bundle for everything but the payload: certificate, log entry and timestamp take about 5 KiB.
+const BUNDLE_FRAME: u64 = 16 * 1024;
 
 /// A predicate from a file, checked.
 pub(crate) struct Predicate {
@@ -22,9 +26,19 @@ pub(crate) struct Predicate {
 /// Where tokens come from: the option, else the environment.
 fn token_source(context: &Context, args: &TokenArgs) -> Result<Box<dyn TokenSource>> {
     if let Some(text) = args.identity_token.as_deref() {
-        // A JWT has two dots; everything else, and whatever exists, is a file's name.
-        let is_token = text.split('.').count() == 3 && !Path::new(text).exists();
-        return Ok(if is_token { Box::new(StaticToken::new(text)) } else { Box::new(TokenFile::new(text)) });
+        if Path::new(text).is_file() {
+            return Ok(Box::new(TokenFile::new(text)));
+        }
+        // A JWT has two dots. Anything else may still be a secret, so it is not shown.
+        if text.split('.').count() == 3 {
+            return Ok(Box::new(StaticToken::new(text)));
+        }
+        return Err(Error::new(
+            Code::TokenInvalid,
+            "what was given is neither a token nor a file that exists",
+        )
+        .expected("a JSON Web Token, or the name of a file that holds one")
+        .hint("check --identity-token and SIGNER_IDENTITY_TOKEN"));
     }
     let variable = |name: &str| std::env::var(name).ok();
     ambient(variable, &context.http()?).into_iter().next().ok_or_else(|| {
@@ -121,23 +135,23 @@ pub(crate) fn statement(path: &Path, digest: &Digest) -> Result<Statement> {
     Ok(statement)
 }
 
-/// The file that the `index`th of `count` bundles is written to.
-pub(crate) fn bundle_path(args: &SigningArgs, index: usize, count: usize) -> Option<PathBuf> {
-    args.bundle.as_deref().map(|path| numbered(path, index, count))
+/// The files that `--bundle` names, one for each of `payloads` (their sizes in bytes), all found to be
+/// writable: once something is in a public log, it is too late to notice.
+pub(crate) fn bundle_files(
+    bundle: Option<&Path>,
+    payloads: &[usize],
+    inputs: &[&Path],
+) -> Result<Vec<Option<Destination>>> {
+    let one = |(index, payload): (usize, &usize)| {
+        let path = bundle.map(|path| numbered(path, index, payloads.len()));
+        path.map(|path| Destination::check(&path, bundle_size(*payload), inputs)).transpose()
+    };
+    payloads.iter().enumerate().map(one).collect()
 }
 
-/// Writes the bundle if a file was named for it.
-pub(crate) fn write_bundle(
-    args: &SigningArgs,
-    index: usize,
-    count: usize,
-    bundle: &[u8],
-) -> Result<Option<PathBuf>> {
-    let path = bundle_path(args, index, count);
-    if let Some(path) = &path {
-        write_file(path, bundle)?;
-    }
-    Ok(path)
+/// A little more than the size of the bundle around a payload.
+pub(crate) fn bundle_size(payload: usize) -> u64 {
+    (payload as u64).div_ceil(3) * 4 + BUNDLE_FRAME
 }
 
 /// An attach failure, with its outcome kept and the state of the rest said.

@@ -8,7 +8,8 @@ use sign_core::{Result, TypeSelector};
 
 use super::{Items, identity, views};
 use crate::args::Verify;
-use crate::context::{Context, numbered};
+use crate::context::Context;
+use crate::files::numbered;
 use crate::output::Item;
 use crate::progress::Progress;
 
@@ -16,7 +17,7 @@ pub(crate) async fn run(context: &Context, args: Verify) -> Items {
     let policy = ImagePolicy {
         requirement: Arc::new(identity::requirement(&args.identity)?),
         types: args.types.iter().map(|text| TypeSelector::parse(text)).collect::<Result<_>>()?,
-        annotations: args.annotations.into_iter().collect(),
+        annotations: super::annotations(args.annotations)?,
     };
     let verifier = Arc::new(context.verifier()?);
     let _progress = Progress::start(context.output, "verifying");
@@ -31,11 +32,13 @@ pub(crate) async fn run(context: &Context, args: Verify) -> Items {
         match image {
             Ok(image) => {
                 for subject in image.subjects() {
+                    context.verbose(|| format!("{text} is {}", subject.digest));
                     let verdict = verify_image(&verifier, image.attachments.as_ref(), subject, &policy).await;
                     if args.write_predicate.is_some() && verdict.result.is_ok() {
                         let statements = verdict.accepted.iter().filter_map(|a| a.verified.statement());
                         predicates.extend(statements.map(|s| (items.len(), s.predicate().to_vec())));
                     }
+                    explain(context, &verdict);
                     items.push(tell(&image, verdict));
                 }
             }
@@ -50,6 +53,21 @@ pub(crate) async fn run(context: &Context, args: Verify) -> Items {
         }
     }
     Ok(items)
+}
+
+/// Every candidate with its checks, or with the one it failed.
+fn explain(context: &Context, verdict: &ImageVerdict) {
+    for candidate in &verdict.accepted {
+        context.verbose(|| format!("{} accepted", candidate.referrer));
+        views::explain(context, &candidate.verified);
+    }
+    for candidate in &verdict.rejected {
+        let place = candidate.referrer.as_ref().map_or("a list".to_owned(), ToString::to_string);
+        context.verbose(|| format!("{place} not accepted: {}", candidate.error));
+    }
+    for predicate_type in &verdict.other_types {
+        context.verbose(|| format!("left aside: a bundle that claims to be {predicate_type}"));
+    }
 }
 
 fn tell(image: &Image, verdict: ImageVerdict) -> Item {

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use sign_core::{Certificate, TimeSource, VerifiedBundle, VerifiedSigner};
+use sign_core::{Certificate, Check, TimeSource, VerifiedBundle, VerifiedSigner};
 
-use crate::context::write_file;
+use crate::context::Context;
+use crate::files::Destination;
 use crate::output::Item;
 
 /// Adds who signed, what, when and where it is logged.
@@ -19,7 +20,9 @@ pub(crate) fn tell_verified(mut item: Item, verified: &VerifiedBundle) -> Item {
 
 /// Writes a predicate to a file, exactly as it was signed, and says where.
 pub(crate) fn write_predicate(item: &mut Item, path: &Path, predicate: &[u8]) {
-    if let Err(error) = write_file(path, predicate) {
+    let written =
+        Destination::check(path, predicate.len() as u64, &[]).and_then(|file| file.write(predicate));
+    if let Err(error) = written {
         item.error = Some(error);
         return;
     }
@@ -29,6 +32,18 @@ pub(crate) fn write_predicate(item: &mut Item, path: &Path, predicate: &[u8]) {
         Value::Array(files) => files.push(shown.into()),
         other => *other = json!([shown]),
     }
+}
+
+/// Each check with its evidence, for those who asked with `-v`.
+pub(crate) fn explain(context: &Context, verified: &VerifiedBundle) {
+    for check in verified.checks() {
+        context.verbose(|| check_line(check));
+    }
+}
+
+/// A check and its evidence as one line of a table.
+pub(crate) fn check_line(check: &Check) -> String {
+    format!("  {:<28} {}", check.name, check.evidence)
 }
 
 /// The lines under a verdict.

@@ -9,7 +9,8 @@ pub(crate) fn plain(text: &str) -> String {
     out
 }
 
-fn acts_on_a_terminal(c: char) -> bool {
+/// Whether a terminal does something other than show `c`.
+pub(super) fn acts_on_a_terminal(c: char) -> bool {
     c.is_control()
         || matches!(c,
             // zero-width, bidi marks, embeddings, overrides and isolates: they reorder or hide text

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use sign_core::{Error, Outcome};
 
 use super::Item;
+use super::escape::acts_on_a_terminal;
 
 /// Version of the document's shape; raised when a reader would have to change.
 const SCHEMA_VERSION: u32 = 1;
@@ -85,7 +86,38 @@ pub(super) fn print(
             .collect(),
     };
     let mut out = io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, &document)?;
+    out.write_all(escaped(&serde_json::to_string_pretty(&document)?).as_bytes())?;
     writeln!(out)?;
     out.flush()
+}
+
+/// The same document with everything that a terminal would act on as `\uXXXX`. Outside of its strings,
+/// JSON has none of it but line breaks, and inside of them a line break is escaped already.
+fn escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == '\n' || !acts_on_a_terminal(c) {
+            out.push(c);
+        } else {
+            out.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escaping_changes_the_spelling_and_not_the_document() {
+        let text = "a\u{1b}[2J\u{9b}\u{202e}\u{e0041}\u{7f}\n \"Grüße\" 🦀";
+        let json = serde_json::to_string_pretty(&serde_json::json!({ text: [text] })).unwrap();
+        let escaped = escaped(&json);
+        assert!(escaped.chars().all(|c| c == '\n' || !acts_on_a_terminal(c)), "{escaped:?}");
+        assert!(escaped.contains("Grüße") && escaped.contains('🦀'));
+        let (before, after): (Value, Value) =
+            (serde_json::from_str(&json).unwrap(), serde_json::from_str(&escaped).unwrap());
+        assert_eq!(before, after);
+    }
 }

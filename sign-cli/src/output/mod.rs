@@ -3,12 +3,14 @@
 mod escape;
 mod human;
 mod json;
+mod usage;
 
 use std::ffi::OsString;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use serde_json::{Map, Value};
-use sign_core::{Error, Outcome};
+use sign_core::{Code, Error, Outcome};
 
 use crate::args::Format;
 
@@ -84,23 +86,37 @@ impl Output {
             Format::Human => human::print(&items, error.as_ref()),
             Format::Json => json::print(command, outcome, worst, &items),
         };
+        self.printed(outcome, printed)
+    }
+
+    fn printed(self, outcome: Outcome, printed: io::Result<()>) -> ExitCode {
         match printed {
             Ok(()) => ExitCode::from(outcome.exit_status()),
             // A verdict that nobody could read is not a verdict.
-            Err(_) => ExitCode::from(Outcome::Unknown.exit_status()),
+            Err(e) => {
+                self.note(&format!("error: the result could not be written: {e} [{}]", Code::Internal));
+                ExitCode::from(Outcome::Unknown.exit_status())
+            }
         }
     }
 
     /// A command line that makes no sense.
-    pub(crate) fn usage_error(self, error: &clap::Error) -> ExitCode {
-        if self.is_json() {
-            let text = error.render().to_string();
-            let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            let error = Error::new(sign_core::Code::InvalidArgument, message).hint("signer --help");
-            return self.finish("", Err(error));
+    pub(crate) fn usage_error(self, arguments: &[OsString], error: &clap::Error) -> ExitCode {
+        let command = usage::command_name(arguments);
+        let (error, usage) = usage::failure(&command, error);
+        let status = self.finish(&command, Err(error));
+        if !self.is_json() {
+            for line in usage.iter().flat_map(|usage| usage.lines()) {
+                self.note(line);
+            }
         }
-        let _ = error.print();
-        ExitCode::from(Outcome::Usage.exit_status())
+        status
+    }
+
+    /// Bytes of our own making, as they are.
+    pub(crate) fn raw(self, bytes: &[u8]) -> ExitCode {
+        let mut out = io::stdout().lock();
+        self.printed(Outcome::Accepted, out.write_all(bytes).and_then(|()| out.flush()))
     }
 
     /// A note for people on stderr, while the work goes on.
@@ -128,7 +144,6 @@ fn worst(items: &[Item]) -> Option<&Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sign_core::Code;
 
     #[test]
     fn a_rejection_beats_not_knowing_which_beats_nonsense() {

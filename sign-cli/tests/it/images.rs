@@ -73,6 +73,28 @@ async fn several_images_share_one_certificate() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_digest_under_several_names_is_signed_once() {
+    for rekor in [RekorVersion::V1, RekorVersion::V2] {
+        let f = Fixture::start(rekor).await;
+        let image = f.image("app");
+        let layout = f.path("layout-app");
+        for (repository, tag) in [("app", "latest"), ("mirror/app", "1")] {
+            f.sandbox.load_image(&layout, "1", repository, tag).unwrap();
+        }
+        let registry = &f.sandbox.urls().registry;
+        let (latest, mirror) = (format!("{registry}/app:latest"), format!("{registry}/mirror/app:1"));
+        let names = [image.as_str(), &latest, &mirror];
+        let signed = f.signer(&[&["sign", "-o", "json"], &names[..]].concat()).await.expect(0).json();
+        let results = signed["results"].as_array().unwrap();
+        assert_eq!(results.len(), 3);
+        assert!(results.iter().all(|result| result["logIndex"] == results[0]["logIndex"]), "{signed}");
+        f.signer(&f.accepted(&[&["verify"], &names[..]].concat())).await.expect(0);
+        let tree = f.signer(&["tree", &image, "-o", "json"]).await.expect(0).json();
+        assert_eq!(tree["results"][0]["referrers"].as_array().map(Vec::len), Some(1), "{tree}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_platform_of_an_index_is_signed() {
     let f = Fixture::start(RekorVersion::V2).await;
     let content = f.file("content", "hello");

@@ -10,8 +10,9 @@ use sign_sandbox::{Identity, RegistryOptions, RekorVersion, Sandbox, SandboxOpti
 use tempfile::TempDir;
 
 pub const EMAIL: &str = "dev@example.com";
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_signer");
 /// Long enough for a busy machine, short enough that a hang is a failure.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 pub struct Fixture {
     pub sandbox: Sandbox,
@@ -77,23 +78,55 @@ impl Fixture {
         self.signer_with(arguments, &[]).await
     }
 
-    /// Runs the program with this sandbox's environment and `environment` on top.
-    pub async fn signer_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
+    /// Insists on exit status and code, in the JSON document as on stderr.
+    pub async fn refuses(&self, arguments: &[&str], status: i32, code: &str) {
+        let in_json = [arguments, &["-o", "json"]].concat();
+        let (human, json) = tokio::join!(self.signer(arguments), self.signer(&in_json));
+        human.fails(status, code);
+        let document = json.expect(status).json();
+        assert_eq!(document["code"], code, "{document}");
+        assert_eq!(document["error"]["code"], code, "{document}");
+        assert_ne!(document["outcome"], "accepted", "{document}");
+        assert_eq!(document["schemaVersion"], 1);
+        assert!(document["results"].is_array(), "{document}");
+        assert_eq!(document["command"], arguments[0]);
+    }
+
+    /// Insists that nothing is attached to `image`.
+    pub async fn bare(&self, image: &str) {
+        let tree = self.signer(&["tree", image, "-o", "json"]).await.expect(0).json();
+        assert_eq!(tree["results"][0]["referrers"], Value::Array(Vec::new()), "something was attached");
+    }
+
+    /// The index that the next entry of the log gets, found out by making that entry.
+    pub async fn next_log_index(&self) -> u64 {
+        let (file, bundle) = (self.file("probe", "probe"), self.path("probe.json").display().to_string());
+        let run = self.signer(&["sign-blob", &file, "--bundle", &bundle, "-o", "json"]).await.expect(0);
+        run.json()["results"][0]["logIndex"].as_u64().unwrap()
+    }
+
+    /// A command with this sandbox's environment and nobody else's.
+    pub fn command(&self) -> tokio::process::Command {
         let version = match self.rekor {
             RekorVersion::V1 => 1,
             RekorVersion::V2 => 2,
         };
-        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_signer"));
+        let mut command = tokio::process::Command::new(PROGRAM);
         command
-            .args(arguments)
             .env_clear()
             .env("SIGNER_TRUST_CONFIG", self.sandbox.data().join(format!("trust_config.rekor{version}.json")))
             .env("SIGNER_IDENTITY_TOKEN", self.path("token"))
             // No credentials of whoever runs the tests.
             .env("HOME", self.folder.path())
-            .envs(environment.iter().copied())
             .stdin(std::process::Stdio::null())
             .kill_on_drop(true);
+        command
+    }
+
+    /// Runs the program with this sandbox's environment and `environment` on top.
+    pub async fn signer_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
+        let mut command = self.command();
+        command.args(arguments).envs(environment.iter().copied());
         let output =
             tokio::time::timeout(PATIENCE, command.output()).await.expect("the program hung").unwrap();
         Run::of(output, arguments)

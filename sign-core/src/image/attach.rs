@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::Image;
 use crate::bundle::BUNDLE_V0_3;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::oci::{Attachment, Descriptor};
 use crate::sign::{Session, Signed};
 use crate::statement::Statement;
@@ -47,24 +47,38 @@ pub struct Attached {
 
 /// Signs every statement with one session. Nothing is attached; the first failure ends it.
 ///
+/// The same statement is signed once, however many images it is to be attached to: a tag beside a
+/// version, or a copy in another registry, is the same digest, and a log refuses the same entry twice.
+///
 /// # Errors
 /// Whatever signing brings.
 pub async fn sign_all(session: &Session<'_>, work: Vec<Work>) -> Result<Vec<Attached>> {
-    stream::iter(work)
-        .map(|item| async move {
-            let predicate_type = item.statement.predicate_type().to_owned();
-            let signed = session.sign_statement(item.statement).await?;
-            let Signed { bundle, verified } = signed;
+    let mut statements: Vec<Statement> = Vec::new();
+    let mut wanted = Vec::with_capacity(work.len());
+    for Work { image, subject, statement } in work {
+        let same = statements.iter().position(|known| known.payload() == statement.payload());
+        wanted.push((image, subject, same.unwrap_or(statements.len())));
+        if same.is_none() {
+            statements.push(statement);
+        }
+    }
+    let signed: Vec<_> = stream::iter(statements)
+        .map(|statement| async move {
+            let predicate_type = statement.predicate_type().to_owned();
+            let Signed { bundle, verified } = session.sign_statement(statement).await?;
             // A large payload is held once from here on, as the text that is uploaded.
             drop(verified);
             let log_index = bundle.log_entries.first().map(|entry| entry.log_index);
-            let bundle = Bytes::from(bundle.to_json());
-            let (image, subject) = (item.image, item.subject);
-            Ok(Attached { image, subject, predicate_type, bundle, log_index, referrer: None })
+            Ok::<_, Error>((predicate_type, Bytes::from(bundle.to_json()), log_index))
         })
         .buffered(CONCURRENCY)
         .try_collect()
-        .await
+        .await?;
+    let attached = |(image, subject, index): (Image, Descriptor, usize)| {
+        let (predicate_type, bundle, log_index) = signed.get(index).cloned()?;
+        Some(Attached { image, subject, predicate_type, bundle, log_index, referrer: None })
+    };
+    Ok(wanted.into_iter().filter_map(attached).collect())
 }
 
 /// Attaches every signed statement that is not attached yet; each item says how it went.

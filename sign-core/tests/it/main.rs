@@ -11,3 +11,4 @@ mod legacy;
 mod mutations;
 mod oracle;
 mod sandbox;
+mod testdata;

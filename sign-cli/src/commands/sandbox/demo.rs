@@ -9,7 +9,8 @@ use sign_sandbox::image;
 use super::documents::{cyclonedx_from_lockfile, slsa_provenance};
 use super::{Running, start};
 use crate::args::SandboxArgs;
-use crate::context::{Context, write_file};
+use crate::context::Context;
+use crate::files::write_private;
 use crate::output::Item;
 
 /// The lock file this program was built with: the truth about its dependencies.
@@ -46,7 +47,13 @@ pub(crate) async fn demo(context: &Context) -> Result<Vec<Item>> {
             .found(digest));
     }
     let reference = format!("{}/{REPOSITORY}:{TAG}", urls.registry);
-    tour.say(&format!("This program is now the image {reference} ({} bytes, {}).", built.size, built.digest));
+    let size = std::fs::metadata(&program).map_err(unwritable)?.len();
+    tour.say(&format!(
+        "This program ({}.{} MB) is now the one layer of the image {reference}, {}.",
+        size / 1_000_000,
+        size / 100_000 % 10,
+        built.digest
+    ));
     tour.step("build and push the image", started.elapsed());
 
     let started = Instant::now();
@@ -54,30 +61,34 @@ pub(crate) async fn demo(context: &Context) -> Result<Vec<Item>> {
     let sbom = data.join("sbom.cdx.json");
     let failed =
         |e: Box<dyn std::error::Error + Send + Sync>| Error::new(Code::Internal, "no SBOM").caused_by(e);
-    write_file(&sbom, &cyclonedx_from_lockfile(LOCK_FILE, "sign-cli", now).map_err(failed)?)?;
+    write_private(&sbom, &cyclonedx_from_lockfile(LOCK_FILE, "sign-cli", now).map_err(failed)?)?;
     let provenance = data.join("provenance.json");
-    write_file(&provenance, &slsa_provenance(now))?;
+    write_private(&provenance, &slsa_provenance(now))?;
     tour.say("Its CycloneDX SBOM, made from Cargo.lock, and a SLSA provenance statement are written.");
     tour.step("write SBOM and provenance", started.elapsed());
 
     let path = |path: &Path| path.display().to_string();
     let who = ["--certificate-identity", IDENTITY, "--certificate-oidc-issuer", &urls.oidc];
-    tour.run(&running, &program, 0, &["sign", &reference]).await?;
+    tour.run(&running, &program, "sign the image", 0, &["sign", &reference]).await?;
     let (sbom, provenance) = (path(&sbom), path(&provenance));
     tour.run(
         &running,
         &program,
+        "attest SBOM and provenance",
         0,
         &["attest", &reference, "--predicate", &sbom, "--predicate", &provenance],
     )
     .await?;
-    tour.run(&running, &program, 0, &[&["verify", &reference][..], &who].concat()).await?;
+    let verify = ["verify", &reference];
+    tour.run(&running, &program, "verify the signature", 0, &[&verify[..], &who].concat()).await?;
     let types = ["--type", "cyclonedx", "--type", "slsaprovenance1"];
-    tour.run(&running, &program, 0, &[&["verify", &reference][..], &types, &who].concat()).await?;
-    tour.run(&running, &program, 0, &["tree", &reference]).await?;
+    let attestations = [&verify[..], &types, &who].concat();
+    tour.run(&running, &program, "verify SBOM and provenance", 0, &attestations).await?;
+    tour.run(&running, &program, "list what is attached", 0, &["tree", &reference]).await?;
+    tour.say("");
     tour.say("And somebody else's identity is not accepted (exit status 1):");
     let mallory = ["--certificate-identity", "mallory@example.com", "--certificate-oidc-issuer", &urls.oidc];
-    tour.run(&running, &program, 1, &[&["verify", &reference][..], &mallory].concat()).await?;
+    tour.run(&running, &program, "refuse somebody else", 1, &[&verify[..], &mallory].concat()).await?;
 
     running.sandbox.stop().await;
     let mut item = Item::new("demo").line("").line("How long each step took:");
@@ -118,18 +129,18 @@ impl Tour<'_> {
         &mut self,
         running: &Running,
         program: &Path,
+        step: &str,
         expected: i32,
         arguments: &[&str],
     ) -> Result<()> {
-        self.say(&format!("\n$ signer {}", arguments.join(" ")).replace('\n', ""));
+        self.say("");
+        self.say(&format!("$ signer {}", arguments.join(" ")));
         let started = Instant::now();
-        let output = tokio::process::Command::new(program)
+        let output = running
+            .command(program)
             .args(arguments)
-            .envs(running.environment.iter().map(|(name, value)| (name, value)))
             .env("SIGNER_OUTPUT", "human")
-            .env_remove("SIGNER_OFFLINE")
-            .env_remove("SIGNER_TRUSTED_ROOT")
-            .env_remove("SIGNER_SIGNING_CONFIG")
+            .env_remove("SIGNER_VERBOSE")
             .stdin(std::process::Stdio::null())
             .output()
             .await
@@ -141,9 +152,7 @@ impl Tour<'_> {
         {
             self.say(&format!("  {line}"));
         }
-        let words: Vec<_> =
-            arguments.iter().filter(|word| !word.contains('/') && !word.contains("@")).copied().collect();
-        self.step(&words.join(" "), took);
+        self.step(step, took);
         if output.status.code() == Some(expected) {
             return Ok(());
         }

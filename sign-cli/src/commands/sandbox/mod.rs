@@ -2,22 +2,23 @@
 
 mod demo;
 mod documents;
+mod signals;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use serde_json::json;
 use sign_core::{Code, Error, Result};
-use sign_sandbox::{
-    Fault, Faults, Identity, RegistryAuth, RegistryOptions, Sandbox, SandboxError, SandboxOptions,
-};
+use sign_sandbox::{Faults, Identity, RegistryAuth, RegistryOptions, Sandbox, SandboxError, SandboxOptions};
 
 use crate::args::SandboxArgs;
-use crate::context::{Context, write_file};
+use crate::context::Context;
+use crate::files::write_private;
 
 pub(crate) use demo::demo;
+use signals::{StopSignals, exit_code};
 
 /// How often the token file is renewed; the tokens in it live ten minutes.
 const TOKEN_RENEWAL: Duration = Duration::from_secs(240);
@@ -32,6 +33,8 @@ struct Running {
 
 /// Serves until interrupted.
 pub(crate) async fn up(context: &Context, args: SandboxArgs) -> Result<ExitCode> {
+    // Before anything is printed: whoever reads that may already want to stop it.
+    let mut stop = StopSignals::listen()?;
     let running = start(args).await?;
     if context.output.is_json() {
         let environment: serde_json::Map<_, _> = running
@@ -53,15 +56,12 @@ pub(crate) async fn up(context: &Context, args: SandboxArgs) -> Result<ExitCode>
             running.sandbox.data().display()
         ));
     }
-    let interrupted = tokio::signal::ctrl_c();
-    tokio::select! {
-        () = renew_token(&running) => {}
-        result = interrupted => {
-            result.map_err(|e| Error::new(Code::Internal, "cannot wait for an interrupt").caused_by(e))?;
-        }
-    }
+    let renewal_failed = tokio::select! {
+        () = renew_token(&running) => true,
+        _ = stop.next() => false,
+    };
     running.sandbox.stop().await;
-    Ok(ExitCode::SUCCESS)
+    if renewal_failed { Err(no_fresh_token()) } else { Ok(ExitCode::SUCCESS) }
 }
 
 /// Runs `command` with the environment of a fresh sandbox; its exit status is ours.
@@ -70,37 +70,36 @@ pub(crate) async fn run_command(
     args: SandboxArgs,
     command: Vec<OsString>,
 ) -> Result<ExitCode> {
+    let mut stop = StopSignals::listen()?;
     let running = start(args).await?;
     context.verbose(|| format!("the sandbox's files are in {}", running.sandbox.data().display()));
     let [program, arguments @ ..] = command.as_slice() else {
         return Err(Error::new(Code::InvalidArgument, "no command to run"));
     };
-    let mut child = tokio::process::Command::new(program)
-        .args(arguments)
-        .envs(running.environment.iter().map(|(name, value)| (name, value)))
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|e| {
-            Error::new(Code::InvalidArgument, format!("cannot run {}", program.to_string_lossy()))
-                .found(e.to_string())
-                .caused_by(e)
-        })?;
-    let status = tokio::select! {
-        () = renew_token(&running) => None,
-        status = child.wait() => Some(status),
+    let mut child = running.command(program).args(arguments).kill_on_drop(true).spawn().map_err(|e| {
+        Error::new(Code::InvalidArgument, format!("cannot run {}", program.to_string_lossy()))
+            .found(e.to_string())
+            .caused_by(e)
+    })?;
+    let status = loop {
+        tokio::select! {
+            () = renew_token(&running) => break None,
+            status = child.wait() => break Some(status),
+            // The command decides what a signal means; the sandbox is there until it ends.
+            signal = stop.next() => signal.pass_on(&child),
+        }
     };
     running.sandbox.stop().await;
     match status {
-        Some(Ok(status)) => {
-            // Killed by a signal: the shell's convention has no better number than "failed".
-            Ok(status
-                .code()
-                .and_then(|code| u8::try_from(code).ok())
-                .map_or(ExitCode::FAILURE, ExitCode::from))
-        }
+        Some(Ok(status)) => Ok(exit_code(status)),
         Some(Err(e)) => Err(Error::new(Code::Internal, "lost the command").caused_by(e)),
-        None => Err(Error::new(Code::Internal, "the identity token could not be renewed")),
+        None => Err(no_fresh_token()),
     }
+}
+
+fn no_fresh_token() -> Error {
+    Error::new(Code::Internal, "the identity token could not be renewed")
+        .hint("is the folder of the sandbox still there, and has the disk room?")
 }
 
 async fn start(args: SandboxArgs) -> Result<Running> {
@@ -141,8 +140,19 @@ async fn start(args: SandboxArgs) -> Result<Running> {
 }
 
 impl Running {
+    /// `program` with the environment that leads to the sandbox, and nothing that leads elsewhere.
+    fn command(&self, program: impl AsRef<OsStr>) -> tokio::process::Command {
+        let mut command = tokio::process::Command::new(program);
+        for elsewhere in ["SIGNER_OFFLINE", "SIGNER_TRUSTED_ROOT", "SIGNER_SIGNING_CONFIG", "SIGNER_INSTANCE"]
+        {
+            command.env_remove(elsewhere);
+        }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
     fn write_token(&self) -> Result<()> {
-        write_file(&self.token_file, self.sandbox.token(&self.identity).as_bytes())
+        write_private(&self.token_file, self.sandbox.token(&self.identity).as_bytes())
     }
 }
 
@@ -179,8 +189,8 @@ fn options(args: &SandboxArgs) -> Result<SandboxOptions> {
     }
     registry.latency = Duration::from_millis(args.registry_latency.unwrap_or(0));
     let faults = Faults::default();
-    for name in &args.faults {
-        faults.set(name.parse::<Fault>().map_err(|e| Error::new(Code::InvalidArgument, e))?);
+    for fault in &args.faults {
+        faults.set(*fault);
     }
     Ok(SandboxOptions {
         data: args.data.clone(),

@@ -1,0 +1,92 @@
+//! The sandbox as a command: started, used, stopped, and refused where it cannot start.
+
+use std::process::Stdio;
+
+use sign_sandbox::{RekorVersion, Sandbox, SandboxOptions};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+use crate::support::{Fixture, PATIENCE, PROGRAM};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_port_is_said_to_be_taken() {
+    let taken = Sandbox::start(SandboxOptions::default()).await.unwrap();
+    let f = Fixture::start(RekorVersion::V2).await;
+    let port = |address: &str| address.rsplit(':').next().unwrap().to_owned();
+    let registry = port(&taken.urls().registry);
+    f.signer(&["sandbox", "up", "--registry-port", &registry]).await.fails(2, "port-taken");
+    let services = port(&taken.urls().oidc);
+    let run = f.signer(&["sandbox", "run", "--port", &services, "-o", "json", "--", "true"]).await.expect(2);
+    assert_eq!(run.json()["code"], "port-taken");
+    assert_eq!(run.json()["command"], "sandbox run");
+    let data = f.file("a-file", "");
+    f.signer(&["sandbox", "up", "--data", &data]).await.fails(2, "file-unreadable");
+    f.signer(&["sandbox", "up", "--registry-auth", "basic:u"]).await.fails(2, "invalid-argument");
+    f.signer(&["sandbox", "up", "--identity", "nobody"]).await.fails(2, "invalid-argument");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_runs_inside_a_sandbox_and_its_status_is_ours() {
+    let f = Fixture::start(RekorVersion::V2).await;
+    let script = r#"set -e
+        printf hello > "$SIGNER_SANDBOX_DATA/a.txt"; cd "$SIGNER_SANDBOX_DATA"
+        "$0" sign-blob a.txt --bundle a.json
+        "$0" verify-blob a.txt --bundle a.json --certificate-identity dev@example.com \
+          --certificate-oidc-issuer "$SIGNER_SANDBOX_ISSUER"
+        test "${SIGNER_TRUSTED_ROOT-none}" = none
+        exit 7"#;
+    let arguments = ["sandbox", "run", "--", "sh", "-c", script, PROGRAM];
+    let elsewhere = [("SIGNER_TRUSTED_ROOT", "/nonexistent"), ("SIGNER_OFFLINE", "1")];
+    let run = f.signer_with(&arguments, &elsewhere).await;
+    assert_eq!(run.status, 7, "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("verified signature of a.txt"), "{}", run.stdout);
+    f.signer(&["sandbox", "run", "--", "/nonexistent/program"]).await.fails(2, "invalid-argument");
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn being_asked_to_stop_ends_it_cleanly() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let f = Fixture::start(RekorVersion::V2).await;
+    let temporary = TempDir::new().unwrap();
+    // What runs inside gets the signal too, and its status is the answer; signals end it as in a shell.
+    let trap = "trap 'exit 9' TERM; echo ready; sleep 60 & wait";
+    let cases: &[(&[&str], Signal, i32)] = &[
+        (&["sandbox", "up"], Signal::TERM, 0),
+        (&["sandbox", "up"], Signal::INT, 0),
+        (&["sandbox", "up", "-o", "json"], Signal::TERM, 0),
+        (&["sandbox", "run", "--", "sh", "-c", trap], Signal::TERM, 9),
+        (
+            &["sandbox", "run", "--", "sh", "-c", "trap 'kill -KILL $$' TERM; echo ready; sleep 60 & wait"],
+            Signal::TERM,
+            128 + 9,
+        ),
+    ];
+    for &(arguments, signal, status) in cases {
+        let mut child = f
+            .command()
+            .args(arguments)
+            .env("TMPDIR", temporary.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let first = lines.next_line().await.unwrap().unwrap();
+        assert!(["ready", "{", "export SIGNER_TRUST_CONFIG="].iter().any(|start| first.starts_with(start)));
+        let pid = Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+        let ended = tokio::time::timeout(PATIENCE, child.wait()).await.expect("it did not stop").unwrap();
+        assert_eq!(ended.code(), Some(status), "{arguments:?} {signal:?}");
+        assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0, "files were left behind");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tour_ends_well_and_says_how_long_each_step_took() {
+    let f = Fixture::start(RekorVersion::V2).await;
+    let document = f.signer(&["sandbox", "demo", "-o", "json"]).await.expect(0).json();
+    let steps = document["results"][0]["steps"].as_array().unwrap();
+    assert!(steps.len() >= 9, "{document}");
+    assert!(steps.iter().all(|step| step["milliseconds"].is_u64()), "{document}");
+}
