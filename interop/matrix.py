@@ -40,6 +40,7 @@ class Row:
     identities: tuple[str | None, ...]
     registries: tuple[str | None, ...]
     refused: Refused | None
+    stacks: tuple[str, ...]
 
     def cells(self):
         for rekor, identity, registry in itertools.product(self.rekor, self.identities, self.registries):
@@ -106,12 +107,12 @@ ROWS: list[Row] = []
 
 
 def row(direction: str, what: str, *, peer: str, needs=(), rekor=(None,), identities=("email",), registries=(None,),
-        refused: Refused | None = None):
+        refused: Refused | None = None, stacks=("sandbox", "real")):
     """Adds the function below it to the matrix."""
 
     def add(run):
         ROWS.append(Row(run, direction, what, peer, tuple(needs), tuple(rekor), tuple(identities),
-                        tuple(registries), refused))
+                        tuple(registries), refused, tuple(stacks)))
         return run
 
     return add
@@ -144,11 +145,11 @@ class Bench:
             raise slot["value"]
         return slot["value"]
 
-    def run(self, rows, jobs: int, report):
+    def run(self, rows, jobs: int):
+        """The outcomes, in the rows' order, as they come."""
         cells = [cell for row in rows for cell in row.cells()]
         with ThreadPoolExecutor(jobs) as pool:
-            for outcome in pool.map(self._run, cells):
-                report(outcome)
+            yield from pool.map(self._run, cells)
 
     def _run(self, cell: Cell) -> Outcome:
         cell.bench = self

@@ -1,6 +1,6 @@
 """The independent programs: which versions, where they come from, and where they are kept.
 
-Nothing is installed system-wide except, as root on Debian, skopeo. Everything else lies in
+Nothing is installed system-wide except, as root on Debian, skopeo and MariaDB's programs. Everything else lies in
 `${XDG_CACHE_HOME:-~/.cache}/signer-peers`, so that a second run finds it there.
 """
 
@@ -25,6 +25,17 @@ GO = {  # name: package, module version
     "oras": ("oras.land/oras/cmd/oras", "v1.3.6"),
     "syft": ("github.com/anchore/syft/cmd/syft", "v1.57.0"),
     "registry": ("github.com/distribution/distribution/v3/cmd/registry", "v3.1.2"),
+}
+TRILLIAN = "v1.8.0"
+SERVICES = {  # of the real stack
+    "fulcio": ("github.com/sigstore/fulcio", "v1.8.8"),
+    "rekor-server": ("github.com/sigstore/rekor/cmd/rekor-server", "v1.5.4"),
+    "rekor-v2": ("github.com/sigstore/rekor-tiles/v2/cmd/rekor-server/posix", "v2.3.0"),
+    "timestamp-server": ("github.com/sigstore/timestamp-authority/v2/cmd/timestamp-server", "v2.1.3"),
+    "ct_server": ("github.com/google/certificate-transparency-go/trillian/ctfe/ct_server", "v1.3.3"),
+    "trillian_log_server": ("github.com/google/trillian/cmd/trillian_log_server", TRILLIAN),
+    "trillian_log_signer": ("github.com/google/trillian/cmd/trillian_log_signer", TRILLIAN),
+    "createtree": ("github.com/google/trillian/cmd/createtree", TRILLIAN),
 }
 # @sigstore/* in node/package-lock.json, sigstore-python in requirements.txt.
 
@@ -66,11 +77,11 @@ def gather(names) -> Peers:
     CACHE.mkdir(parents=True, exist_ok=True)
     peers = Peers()
     for name in names:
-        if name in GO:
-            peers.offer(name, lambda name=name: go_install(name, *GO[name]))
+        if name in GO | SERVICES:
+            peers.offer(name, lambda name=name: go_install(name, *(GO | SERVICES)[name]))
         else:
-            peers.offer(name, {"sigstore-python": python, "sigstore-js": node, "skopeo": skopeo,
-                               "docker-registry": docker_registry}[name])
+            peers.offer(name, {"sigstore-python": python, "sigstore-js": node, "skopeo": skopeo, "mariadb": mariadb,
+                               "docker-registry": docker_registry, "referrers-registry": referrers_registry}[name])
     return peers
 
 
@@ -129,15 +140,39 @@ def node() -> tuple[pathlib.Path, str]:
     return folder / "node_modules", ", ".join(f"{name} {short[name]}" for name in ("verify", "sign", "oci"))
 
 
+def referrers_registry() -> tuple[pathlib.Path, str]:
+    """go-containerregistry's, built from registry/."""
+    go = which("go") or absent("no go")
+    source = HERE / "registry"
+    binary = CACHE / "bin" / f"referrers-registry-{fingerprint(source / 'go.sum', (source / 'main.go').read_text())}"
+    if not binary.exists():
+        note("go-containerregistry's registry")
+        command("go build", go, "build", "-ldflags=-s -w", "-o", binary, ".", cwd=source, env={"CGO_ENABLED": "0"})
+    return binary, re.search(r"go-containerregistry (v\S+)", (source / "go.mod").read_text())[1]
+
+
 def skopeo() -> tuple[pathlib.Path, str]:
-    if not which("skopeo"):
-        apt_get() or absent("no skopeo, and no apt-get to install it with")
-        os.geteuid() == 0 or absent("no skopeo, and not root to install it")
-        note("skopeo (apt-get)")
-        command("apt-get", "apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "skopeo",
-                env={"DEBIAN_FRONTEND": "noninteractive"})
-    path = which("skopeo") or absent("apt-get installed no skopeo")
+    path = debian("skopeo", "skopeo")
     return path, subprocess.run([path, "--version"], capture_output=True, text=True).stdout.split()[2]
+
+
+def mariadb() -> tuple[pathlib.Path, str]:
+    """The programs alone: Debian's mariadb-server would start a service."""
+    debian("mariadb", "mariadb-client-core")
+    debian("mariadb-install-db", "mariadb-server-core")
+    path = debian("mariadbd", "mariadb-server-core")
+    said = subprocess.run([path, "--version"], capture_output=True, text=True).stdout
+    return path, re.search(r"Ver (\S+?)-", said)[1]
+
+
+def debian(program: str, package: str) -> pathlib.Path:
+    if not which(program):
+        apt_get() or absent(f"no {program}, and no apt-get to install it with")
+        os.geteuid() == 0 or absent(f"no {program}, and not root to install it")
+        note(f"{package} (apt-get)")
+        command("apt-get", "apt-get", "install", "--yes", "--quiet", "--no-install-recommends", package,
+                env={"DEBIAN_FRONTEND": "noninteractive"})
+    return which(program) or absent(f"{package} has no {program}")
 
 
 def docker_registry() -> tuple[pathlib.Path, str]:

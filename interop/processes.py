@@ -144,5 +144,6 @@ def last_words(text: str) -> str:
 
 
 def which(name: str) -> pathlib.Path | None:
-    found = shutil.which(name)
+    # Servers are where root alone looks.
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
     return pathlib.Path(found) if found else None

@@ -1,6 +1,6 @@
 """A stack is a Sigstore to test against: its services, its trust files and its identities.
 
-`Sandbox` is the one in `signer sandbox`. Whatever offers the same members can stand in its place.
+`Sandbox` is the one in `signer sandbox`, `real.Real` the services that others wrote.
 """
 
 import base64
@@ -18,6 +18,9 @@ from processes import Environment, Servers, free_port, wait_until
 
 EMAIL = "dev@example.com"
 WORKFLOW = "https://github.com/octo-org/octo-repo/.github/workflows/release.yml@refs/heads/main"
+# For the registry that asks for a password; and the line of an htpasswd file with its bcrypt hash.
+LOGIN = ("robot", "s3cret")
+HTPASSWD = "robot:$2a$05$clM0v5nCbUrrWncBgUxoa.VZjytBSBRFrJIR980WsLm537ZqHllgm\n"
 
 
 @dataclass(frozen=True)
@@ -52,17 +55,16 @@ class Sandbox:
     """`signer sandbox up`, and beside it one whose registry asks for a password."""
 
     name = "sandbox"
-    LOGIN = ("robot", "s3cret")
 
     def __init__(self, signer: pathlib.Path, folder: pathlib.Path, env: Environment, servers: Servers):
         self.folder = self._up(signer, folder / "sandbox", env, servers, "--identity", "workflow")
         self.urls = json.loads((self.folder / "urls.json").read_text())
         self.trusted_root = self.folder / "trusted_root.json"
         guarded = self._up(signer, folder / "sandbox-login", env, servers,
-                           "--registry-auth", "basic:" + ":".join(self.LOGIN))
+                           "--registry-auth", "basic:" + ":".join(LOGIN))
         self.registries = {
             "referrers": Registry("sandbox", self.urls["registry"]),
-            "login": Registry("sandbox", json.loads((guarded / "urls.json").read_text())["registry"], self.LOGIN),
+            "login": Registry("sandbox", json.loads((guarded / "urls.json").read_text())["registry"], LOGIN),
         }
 
     @staticmethod
@@ -119,16 +121,19 @@ def fetch(url: str, body: bytes | None = None) -> bytes:
         return reply.read()
 
 
-def distribution(program: pathlib.Path, name: str, folder: pathlib.Path, servers: Servers) -> Registry:
+def distribution(program: pathlib.Path, name: str, folder: pathlib.Path, servers: Servers, *,
+                 login: bool = False) -> Registry:
     """Docker's registry: it has no referrers API, so that clients need the tag schema."""
     port, storage = free_port(), folder / name
     storage.mkdir()
+    (storage / "htpasswd").write_text(HTPASSWD)
     config = storage / "config.yml"
-    config.write_text(json.dumps({
+    auth = {"auth": {"htpasswd": {"realm": "interop", "path": str(storage / "htpasswd")}}} if login else {}
+    config.write_text(json.dumps(auth | {
         "version": 0.1,
         "log": {"level": "warn"},
         "storage": {"filesystem": {"rootdirectory": str(storage / "data")}, "delete": {"enabled": True}},
         "http": {"addr": f"127.0.0.1:{port}"},
     }))
     servers.start(name, program, "serve", config, port=port)
-    return Registry(name, f"127.0.0.1:{port}")
+    return Registry(name, f"127.0.0.1:{port}", LOGIN if login else None)
