@@ -18,6 +18,7 @@ struct Request {
     #[serde(default)]
     certificates: bool,
     nonce: Option<u64>,
+    /// Empty where none is asked for.
     #[serde(rename = "tsaPolicyOID")]
     policy: Option<String>,
 }
@@ -32,7 +33,8 @@ pub(super) fn request(body: &[u8]) -> Result<TimeStampReq, &'static str> {
         "sha512" => ID_SHA_512,
         _ => return Err("unsupported hash algorithm"),
     };
-    let policy = request.policy.as_deref().map(ObjectIdentifier::new).transpose();
+    let policy =
+        request.policy.as_deref().filter(|policy| !policy.is_empty()).map(ObjectIdentifier::new).transpose();
     let policy = policy.map_err(|_| "the policy is no object identifier")?;
     let hash = STANDARD.decode(request.artifact_hash).map_err(|_| "the hash is no base64")?;
     Ok(TimeStampReq {
