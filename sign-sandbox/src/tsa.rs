@@ -1,5 +1,6 @@
 //! The timestamp authority: RFC 3161 over HTTP, as Sigstore's timestamp-authority serves it.
 
+mod json;
 mod reply;
 
 use std::sync::Arc;
@@ -95,16 +96,26 @@ async fn timestamp(
     if tsa.faults.is(Fault::TsaDown) {
         return refuse(StatusCode::INTERNAL_SERVER_ERROR, "the timestamp authority is down");
     }
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    if content_type != Some("application/timestamp-query") {
-        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the request is no application/timestamp-query");
-    }
+    let parse: fn(&[u8]) -> Result<TimeStampReq, &'static str> =
+        match headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) {
+            Some("application/timestamp-query") => |body| {
+                TimeStampReq::from_der(body).map_err(|_| "the request is no DER TimeStampReq of version 1")
+            },
+            Some("application/json") => json::request,
+            _ => {
+                return refuse(
+                    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                    "the request is neither application/timestamp-query nor application/json",
+                );
+            }
+        };
     let body = match body {
         Ok(body) => body,
         Err(rejection) => return refuse(rejection.status(), "the body is too long or cut off"),
     };
-    let Ok(request) = TimeStampReq::from_der(&body) else {
-        return refuse(StatusCode::BAD_REQUEST, "the request is no DER TimeStampReq of version 1");
+    let request = match parse(&body) {
+        Ok(request) => request,
+        Err(message) => return refuse(StatusCode::BAD_REQUEST, message),
     };
     match tsa.answer(request) {
         Ok(reply) => (StatusCode::CREATED, [(header::CONTENT_TYPE, "application/timestamp-reply")], reply)

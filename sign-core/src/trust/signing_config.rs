@@ -143,8 +143,8 @@ impl SigningConfig {
             oidc: services(wire.oidc_urls)?,
             rekor: services(wire.rekor_tlog_urls)?,
             tsa: services(wire.tsa_urls)?,
-            rekor_selector: wire.rekor_tlog_config.map(selector).transpose()?,
-            tsa_selector: wire.tsa_config.map(selector).transpose()?,
+            rekor_selector: selector(wire.rekor_tlog_config)?,
+            tsa_selector: selector(wire.tsa_config)?,
         })
     }
 
@@ -302,11 +302,15 @@ fn service(wire: WireService) -> Result<Service> {
     })
 }
 
-fn selector(wire: WireSelection) -> Result<Selector> {
+/// None when the config leaves the choice open, which matters only where there is something to choose: a
+/// config without timestamp authorities says `"tsaConfig":{}`.
+fn selector(wire: Option<WireSelection>) -> Result<Option<Selector>> {
+    let Some(wire) = wire else { return Ok(None) };
     match wire.selector.as_str() {
-        "ANY" => Ok(Selector::Any),
-        "ALL" => Ok(Selector::All),
-        "EXACT" if wire.count > 0 => Ok(Selector::Exact(wire.count)),
+        "" | "SERVICE_SELECTOR_UNDEFINED" => Ok(None),
+        "ANY" => Ok(Some(Selector::Any)),
+        "ALL" => Ok(Some(Selector::All)),
+        "EXACT" if wire.count > 0 => Ok(Some(Selector::Exact(wire.count))),
         "EXACT" => Err(invalid("the selector EXACT needs a count").expected("1 or more").found(wire.count)),
         other => Err(invalid("unknown selector").expected("ANY, ALL or EXACT").found(other)),
     }
@@ -413,6 +417,18 @@ mod tests {
         );
         let old = SIGNING_CONFIG_V0_2.replace("v0.2", "v0.1");
         assert!(SigningConfig::from_json(format!(r#"{{"mediaType":"{old}"}}"#).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn without_timestamp_authorities_there_is_nothing_to_choose() {
+        let authority = entry("https://tsa.example", 1, "2020-01-01T00:00:00Z", None, "a");
+        let config = |authorities: &[Value]| {
+            let config = json!({ "mediaType": SIGNING_CONFIG_V0_2, "tsaUrls": authorities, "tsaConfig": {} });
+            SigningConfig::from_json(config.to_string().as_bytes()).unwrap()
+        };
+        let now = at("2026-01-01T00:00:00Z");
+        assert!(config(&[]).tsa(now).unwrap().is_empty());
+        assert_eq!(config(&[authority]).tsa(now).unwrap_err().code(), Code::TrustConfigInvalid);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use cms::content_info::ContentInfo;
 use cms::signed_data::SignedData;
 use const_oid::ObjectIdentifier;
@@ -140,12 +142,53 @@ async fn what_cannot_be_stamped_is_refused() {
         (query, b"garbage".to_vec(), 400),
         (query, [sha256().to_der().unwrap(), vec![0]].concat(), 400),
         (query, vec![0; MAX_BODY + 1], 413),
-        ("application/json", sha256().to_der().unwrap(), 415),
+        ("application/octet-stream", sha256().to_der().unwrap(), 415),
+        ("application/json", sha256().to_der().unwrap(), 400),
+        ("application/json", br#"{"artifactHash":"AAAA","hashAlgorithm":"sha1"}"#.to_vec(), 400),
+        ("application/json", br#"{"artifactHash":"%%%","hashAlgorithm":"sha256"}"#.to_vec(), 400),
     ] {
         let (status, reply) = service.post(content_type, body).await;
         let reply: serde_json::Value = serde_json::from_slice(&reply).unwrap();
         assert_eq!((status, &reply["code"]), (expected, &json!(expected)));
     }
+}
+
+#[test]
+fn json_and_der_ask_for_the_same() {
+    let hash = Sha256::digest(b"signature");
+    let mut expected = sha256();
+    let body = |more: serde_json::Value| {
+        let mut body = json!({"artifactHash": STANDARD.encode(hash), "hashAlgorithm": "sha256"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body.to_string().into_bytes()
+    };
+    assert_eq!(json::request(&body(json!({}))).unwrap(), expected);
+
+    expected.cert_req = true;
+    expected.req_policy = Some(ObjectIdentifier::new_unwrap("1.2.3.4"));
+    for (number, bytes) in [
+        (0_u64, &[0][..]),
+        (127, &[0x7f]),
+        (128, &[0, 0x80]),
+        (u64::MAX, &[0, 255, 255, 255, 255, 255, 255, 255, 255]),
+    ] {
+        expected.nonce = Some(Int::new(bytes).unwrap());
+        let body = body(json!({"nonce": number, "certificates": true, "tsaPolicyOID": "1.2.3.4"}));
+        assert_eq!(json::request(&body).unwrap(), expected, "{number}");
+    }
+}
+
+#[tokio::test]
+async fn json_gets_the_same_reply() {
+    let service = Service::start().await;
+    let body = json!({"artifactHash": STANDARD.encode([7; 32]), "hashAlgorithm": "sha256", "nonce": 300});
+    let (status, reply) = service.post("application/json", body.to_string().into_bytes()).await;
+    assert_eq!(status, 201);
+    let token = TimeStampResp::from_der(&reply).unwrap().time_stamp_token.unwrap();
+    let data: SignedData = token.content.decode_as().unwrap();
+    let info = TstInfo::from_der(data.encap_content_info.econtent.unwrap().value()).unwrap();
+    assert_eq!(info.message_imprint.hashed_message.as_bytes(), [7; 32]);
+    assert_eq!(info.nonce, Some(Int::new(&[1, 44]).unwrap()));
 }
 
 #[tokio::test]
