@@ -26,7 +26,8 @@ pub(crate) struct Predicate {
 /// Where tokens come from: the option, else the environment.
 fn token_source(context: &Context, args: &TokenArgs) -> Result<Box<dyn TokenSource>> {
     if let Some(text) = args.identity_token.as_deref() {
-        if Path::new(text).is_file() {
+        // A pipe is as good as a file: `<(…)` keeps a token off the disk.
+        if Path::new(text).exists() {
             return Ok(Box::new(TokenFile::new(text)));
         }
         // A JWT has two dots. Anything else may still be a secret, so it is not shown.

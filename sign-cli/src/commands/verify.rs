@@ -42,7 +42,7 @@ pub(crate) async fn run(context: &Context, args: Verify) -> Items {
                     items.push(tell(&image, verdict));
                 }
             }
-            Err(error) => items.push(Item::failed(text, error)),
+            Err(error) => items.push(Item::failed(nameable(text), error)),
         }
     }
     if let Some(path) = &args.write_predicate {
@@ -53,6 +53,11 @@ pub(crate) async fn run(context: &Context, args: Verify) -> Items {
         }
     }
     Ok(items)
+}
+
+/// `text` as a name for an image, without what a URL may hold before its @: user and password.
+fn nameable(text: &str) -> &str {
+    if text.contains("://") { text.rsplit_once('@').map_or(text, |(_, address)| address) } else { text }
 }
 
 /// Every candidate with its checks, or with the one it failed.

@@ -130,6 +130,11 @@ async fn secrets_are_printed_nowhere() {
             }
         }
     }
+    let url = format!("https://u:{PASSWORD}@{image}");
+    for arguments in [&["sign", &url][..], &["tree", &url], &f.accepted(&["verify", &url, "-o", "json"])] {
+        let run = f.signer(arguments).await.expect(2);
+        assert!(!shows(&run, PASSWORD), "{}{}", run.stdout, run.stderr);
+    }
     let bearer = [("SIGNER_REGISTRY_TOKEN", "canary-bearer")];
     let run = f.signer_with(&["tree", &image, "-v"], &bearer).await;
     assert!(run.status == 3 && !shows(&run, "canary-bearer"), "{}", run.stderr);

@@ -125,7 +125,9 @@ impl FromStr for Reference {
 
     fn from_str(text: &str) -> Result<Self> {
         if text.contains("://") {
-            return Err(invalid("an image reference has no scheme", text).hint("leave out https://"));
+            // What stands before an @ may be a password.
+            let shown = text.rsplit_once('@').map_or(text, |(_, address)| address);
+            return Err(invalid("an image reference has no scheme", shown).hint("leave out https://"));
         }
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => (rest, Some(digest.parse::<Digest>()?)),
