@@ -67,9 +67,9 @@ impl Destination {
         };
         if let Kind::File(file) = &kind {
             if let Some(input) = inputs.iter().find(|input| input.canonicalize().is_ok_and(|i| i == *file)) {
-                return Err(Error::new(Code::InvalidArgument, "the bundle would replace what is signed")
+                return Err(Error::new(Code::InvalidArgument, "the result would replace what it is about")
                     .found(format!("{} and {}", path.display(), input.display()))
-                    .hint("give the bundle a name of its own, such as NAME.sigstore.json"));
+                    .hint("give the result a name of its own, such as NAME.sigstore.json for a bundle"));
             }
             // A folder that cannot be written and a disk that is full are found out by writing. Nothing
             // stays, so that an interrupted run leaves nothing behind.

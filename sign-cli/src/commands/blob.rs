@@ -83,8 +83,9 @@ pub(crate) fn verify(context: &Context, args: &VerifyBlob) -> Items {
                 .field("digest", artifact.to_string());
             let mut item = views::tell_verified(item, &verified);
             if let Some(path) = &args.write_predicate {
+                let inputs = [args.bundle.as_path(), Path::new(&args.file)];
                 let statement = verified.statement().ok_or_else(no_predicate)?;
-                views::write_predicate(&mut item, path, statement.predicate());
+                views::write_predicate(&mut item, path, statement.predicate(), &inputs);
             }
             item
         }

@@ -49,7 +49,7 @@ pub(crate) async fn run(context: &Context, args: Verify) -> Items {
         let count = predicates.len();
         for (index, (item, predicate)) in predicates.iter().enumerate() {
             let Some(item) = items.get_mut(*item) else { continue };
-            views::write_predicate(item, &numbered(path, index, count), predicate);
+            views::write_predicate(item, &numbered(path, index, count), predicate, &[]);
         }
     }
     Ok(items)

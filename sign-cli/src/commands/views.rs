@@ -19,10 +19,12 @@ pub(crate) fn tell_verified(mut item: Item, verified: &VerifiedBundle) -> Item {
 }
 
 /// Writes a predicate to a file, exactly as it was signed, and says where.
-pub(crate) fn write_predicate(item: &mut Item, path: &Path, predicate: &[u8]) {
+pub(crate) fn write_predicate(item: &mut Item, path: &Path, predicate: &[u8], inputs: &[&Path]) {
     let written =
-        Destination::check(path, predicate.len() as u64, &[]).and_then(|file| file.write(predicate));
+        Destination::check(path, predicate.len() as u64, inputs).and_then(|file| file.write(predicate));
     if let Err(error) = written {
+        // It was verified, and yet not done what was asked for: the error says what.
+        item.lines.clear();
         item.error = Some(error);
         return;
     }

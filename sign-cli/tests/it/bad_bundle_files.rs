@@ -50,6 +50,13 @@ async fn a_bundle_never_replaces_what_it_is_about() {
         f.refuses(&attest, 2, "invalid-argument").await;
     }
     f.refuses(&["attest", &image, "--predicate", &sbom, "--bundle", &sbom], 2, "invalid-argument").await;
+    let bundle = f.path("a.sigstore.json").display().to_string();
+    f.signer(&["attest-blob", &file, "--predicate", &sbom, "--bundle", &bundle]).await.expect(0);
+    for predicate in [&file, &bundle] {
+        let write = ["verify-blob", &file, "--bundle", &bundle, "--write-predicate", predicate];
+        f.refuses(&f.accepted(&write), 2, "invalid-argument").await;
+    }
+    f.signer(&f.accepted(&["verify-blob", &file, "--bundle", &bundle])).await.expect(0);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "hello");
     assert_eq!(std::fs::read_to_string(&sbom).unwrap(), CYCLONEDX);
     f.bare(&image).await;
