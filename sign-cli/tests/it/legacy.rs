@@ -150,6 +150,41 @@ async fn older_signatures_are_found_in_registry_and_layout() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn layouts_of_other_tools_name_things_in_their_own_way() {
+    let f = Fixture::start(RekorVersion::V1).await;
+    let image = Image::new(&f, "app").await;
+    image.attach(".sig", TYPE, image.signature(&image.digest).await);
+    image.attach(".att", ENVELOPE, image.attestation().await);
+    let (layout, index) = (image.layout(), f.path("layout-app/index.json"));
+    let original: Value = serde_json::from_slice(&std::fs::read(&index).unwrap()).unwrap();
+    let name = "org.opencontainers.image.ref.name";
+    let write = |annotations: &dyn Fn(usize, &str) -> Value| {
+        let mut document = original.clone();
+        for (position, entry) in document["manifests"].as_array_mut().unwrap().iter_mut().enumerate() {
+            let tag = entry["annotations"][name].as_str().unwrap().to_owned();
+            entry["annotations"] = annotations(position, &tag);
+        }
+        std::fs::write(&index, document.to_string()).unwrap();
+    };
+    let signature = f.accepted(&["verify", &layout, "--offline"]);
+    let attestation = f.accepted(&["verify", &layout, "--offline", "--type", "cyclonedx"]);
+    // Marks without tags, and whole references as tags.
+    write(
+        &|position, _| json!({ "kind": format!("dev.cosignproject.cosign/{}", ["image", "sigs", "atts"][position]) }),
+    );
+    f.signer(&signature).await.expect(0);
+    f.signer(&attestation).await.expect(0);
+    write(&|_, tag| json!({ name: format!("registry.example:5000/app:{tag}") }));
+    f.signer(&signature).await.expect(0);
+    f.signer(&attestation).await.expect(0);
+    // What is listed and not there could have been the good one.
+    let listed = original["manifests"][1]["digest"].as_str().unwrap().replace(':', "/");
+    std::fs::remove_file(f.path("layout-app/blobs").join(listed)).unwrap();
+    f.signer(&signature).await.fails(3, "service-protocol");
+    f.signer(&attestation).await.expect(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_signature_copied_from_another_image_is_refused() {
     let f = Fixture::start(RekorVersion::V1).await;
     let image = Image::new(&f, "app").await;

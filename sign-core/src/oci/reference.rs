@@ -18,7 +18,7 @@ const DEFAULT_TAG: &str = "latest";
 /// Longest registry and repository together, as distribution/reference limits them.
 const MAX_NAME: usize = 255;
 /// Longest tag that the distribution specification allows.
-const MAX_TAG: usize = 128;
+pub(super) const MAX_TAG: usize = 128;
 /// What a reference to an image layout starts with.
 const LAYOUT_PREFIX: &str = "oci-layout:";
 

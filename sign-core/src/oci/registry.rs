@@ -23,7 +23,7 @@ use super::manifest::{
     DOCKER_INDEX, DOCKER_MANIFEST, Descriptor, MAX_MANIFEST, Manifest, OCI_INDEX, OCI_MANIFEST, check_digest,
     essence,
 };
-use super::reference::Reference;
+use super::reference::{MAX_TAG, Reference};
 use super::{Attachment, Store, check_blob, check_blob_size};
 
 /// What the registry is called in messages.
@@ -254,9 +254,10 @@ impl Store for Registry {
     }
 
     async fn legacy(&self, subject: &Digest, tag: LegacyTag) -> Result<Vec<FoundManifest>> {
-        let Some(answer) = self.get_manifest(&tag.name(subject), Access::Pull).await? else {
-            return Ok(Vec::new());
-        };
+        let name = tag.name(subject);
+        // A SHA-512 makes a name that no tag can have.
+        let found = if name.len() > MAX_TAG { None } else { self.get_manifest(&name, Access::Pull).await? };
+        let Some(answer) = found else { return Ok(Vec::new()) };
         let media_type = content_type(&answer.headers).map_or_else(|| OCI_MANIFEST.to_owned(), essence);
         let descriptor = Descriptor::of(&media_type, &answer.body);
         Ok(vec![FoundManifest { descriptor, bytes: answer.body }])

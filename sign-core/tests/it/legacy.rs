@@ -430,3 +430,38 @@ async fn files_from_before_bundles_are_read() {
         bench.verifier().verify(&bundle, &artifact, &key.requirement()).unwrap();
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_changed_byte_of_an_older_signature_is_accepted() {
+    let bench = Bench::start(RekorVersion::V1).await;
+    let session = bench.context.session(&bench.token).await.unwrap();
+    // Without the timestamp, parts of which nobody has signed.
+    let good = with(&signed(&session, &payload(&subject())).await, STAMP, None);
+    let parse = |layer: &Layer| LegacySignature::from_layer(layer.blob.clone(), &layer.annotations);
+    let original = parse(&good).unwrap();
+    let (verifier, who) = (bench.verifier(), bench.requirement());
+    let holds = |layer: &Layer| match parse(layer) {
+        // Another spelling of the same evidence is the same evidence.
+        Ok(mutant) => mutant == original || verifier.verify_legacy(&mutant, &subject(), &who).is_err(),
+        Err(_) => true,
+    };
+    let mut tried = 0;
+    for flip in [0x01, 0x20] {
+        for position in 0..good.blob.len() {
+            let mut mutant = good.clone();
+            mutant.blob[position] ^= flip;
+            assert!(holds(&mutant), "payload, byte {position} ^ {flip:#x}");
+            tried += 1;
+        }
+        for (name, value) in &good.annotations {
+            for position in 0..value.len() {
+                let mut bytes = value.clone().into_bytes();
+                bytes[position] ^= flip;
+                let Ok(text) = String::from_utf8(bytes) else { continue };
+                assert!(holds(&with(&good, name, Some(&text))), "{name}, byte {position} ^ {flip:#x}");
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 4000, "{tried}");
+}
