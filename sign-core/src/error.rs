@@ -177,6 +177,10 @@ codes! {
     AttachIncomplete = "attach-incomplete" => Unknown,
     /// More candidates than the limit, so that absence cannot be told.
     TooManyReferrers = "too-many-referrers" => Unknown,
+    /// The trust material is too old to be relied on, and could not be updated.
+    TrustRootStale = "trust-root-stale" => Unknown,
+    /// What the TUF repository serves is not acceptable; nothing of it was used.
+    TrustUpdateRejected = "trust-update-rejected" => Unknown,
     /// A defect in this program or its environment.
     Internal = "internal" => Unknown,
 }

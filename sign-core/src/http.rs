@@ -56,6 +56,8 @@ pub(crate) enum Retry {
     Safe,
     /// Only when the service cannot have carried the request out: no connection, 429 or 503.
     IfNotCarriedOut,
+    /// None: the caller has something to go on with, and somebody waits.
+    Never,
 }
 
 /// One request.
@@ -296,7 +298,7 @@ impl Attempt {
 
     fn again(&self, retry: Retry) -> bool {
         match self.kind {
-            Kind::NotSent => true,
+            Kind::NotSent => retry != Retry::Never,
             Kind::Broken => retry == Retry::Safe,
             Kind::Final => false,
         }
@@ -321,6 +323,7 @@ fn root_cause(error: &dyn std::error::Error) -> String {
 
 fn again_after_status(retry: Retry, status: StatusCode) -> bool {
     match status {
+        _ if retry == Retry::Never => false,
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => true,
         StatusCode::REQUEST_TIMEOUT => retry == Retry::Safe,
         status => retry == Retry::Safe && status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED,

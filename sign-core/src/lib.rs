@@ -59,8 +59,8 @@ pub use predicate::{
 pub use statement::{STATEMENT_V0_1, STATEMENT_V1, Statement, StatementBuilder, Subject};
 pub use tlog::{InclusionProof, LogEntry};
 pub use trust::{
-    CLIENT_TRUST_CONFIG_V0_1, Instance, RekorService, SIGNING_CONFIG_V0_2, SigningConfig, TrustConfig,
-    TrustedRoot,
+    CLIENT_TRUST_CONFIG_V0_1, Instance, RekorService, SIGNING_CONFIG_V0_2, ServiceKind, SigningConfig,
+    TrustConfig, TrustedRoot, TrustedService,
 };
 pub use verify::{
     Artifact, Check, LoggedEntry, Requirement, TimeSource, TrustedTime, VerifiedBundle, VerifiedSigner,
@@ -84,6 +84,8 @@ pub use oci::{
 pub use sign::{Session, Signed, SigningContext, SigningIdentity};
 #[cfg(feature = "net")]
 pub use signer::{EphemeralKey, KeyScheme, Signer};
+#[cfg(feature = "net")]
+pub use trust::{TrustCache, TrustMaterial, TrustOrigin, TrustStore, TrustUpdate, TufRepository, TufRole};
 
 /// The README's program, compiled with the tests so that it stays right.
 #[cfg(doctest)]

@@ -29,3 +29,4 @@ pub use fault::{Fault, Faults};
 pub use oidc::{Identity, TokenChanges, Workflow};
 pub use registry::{RegistryAuth, RegistryOptions};
 pub use sandbox::{RekorVersion, Sandbox, SandboxError, SandboxOptions, Urls};
+pub use tuf::{Tuf, TufRole};

@@ -100,6 +100,7 @@ pub struct Sandbox {
     trust: TrustFiles,
     oidc: Arc<Oidc>,
     registry: Arc<Registry>,
+    tuf: Tuf,
     faults: Faults,
     servers: Servers,
     // After the servers: the directory goes last.
@@ -120,7 +121,7 @@ struct Services {
     rekor2: Arc<RekorV2>,
     tsa: Arc<Tsa>,
     ct: Arc<CtLog>,
-    tuf: Arc<Tuf>,
+    tuf: Tuf,
     registry: Arc<Registry>,
     trust: TrustFiles,
 }
@@ -154,13 +155,14 @@ impl Sandbox {
         servers.serve(rekor2, services.rekor2.router());
         servers.serve(tsa, services.tsa.router());
         servers.serve(ct, services.ct.router());
-        servers.serve(tuf, services.tuf.router());
+        servers.serve(tuf, services.tuf.clone().router());
         servers.serve(listeners.registry, services.registry.clone().router());
         Ok(Self {
             urls,
             trust: services.trust,
             oidc: services.oidc,
             registry: services.registry,
+            tuf: services.tuf,
             faults,
             servers,
             data,
@@ -219,6 +221,12 @@ impl Sandbox {
     #[must_use]
     pub fn trust_config(&self, rekor: RekorVersion) -> &str {
         self.trust.trust_config(rekor)
+    }
+
+    /// The TUF repository, to publish more with it or to make it lie.
+    #[must_use]
+    pub fn tuf(&self) -> &Tuf {
+        &self.tuf
     }
 
     /// Puts an image of an OCI image layout into the registry and answers its digest.
@@ -313,7 +321,7 @@ impl Services {
             ("signing_config.v0.2.json", trust.signing_config(RekorVersion::V2)),
         ];
         Ok(Self {
-            tuf: Arc::new(Tuf::new(&targets, now)?),
+            tuf: Tuf::new(&targets, now)?,
             registry: Arc::new(Registry::new(registry, &format!("http://{}", urls.registry), clock, faults)?),
             oidc,
             fulcio: Arc::new(fulcio),
@@ -331,7 +339,7 @@ impl Services {
             data.write(&format!("signing_config.rekor{number}.json"), self.trust.signing_config(rekor))?;
             data.write(&format!("trust_config.rekor{number}.json"), self.trust.trust_config(rekor))?;
         }
-        data.write("tuf_root.json", self.tuf.root())?;
+        data.write("tuf_root.json", &self.tuf.root())?;
         let urls = serde_json::to_string_pretty(urls).map_err(BoxError::from)?;
         Ok(data.write("urls.json", &format!("{urls}\n"))?)
     }

@@ -1,11 +1,12 @@
-//! The TUF repository that hands out the trusted root and the signing config: one version of everything.
+//! The TUF repository that hands out the trusted root and the signing config.
 //!
 //! Source: The Update Framework specification 1.0.31, sections 4 and 6.
 
 mod canonical;
+mod key;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -14,132 +15,251 @@ use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use jiff::{SignedDuration, Timestamp};
-use p256::ecdsa::signature::Signer as _;
-use p256::ecdsa::{DerSignature, SigningKey};
-use p256::pkcs8::{EncodePublicKey as _, LineEnding};
-use rand_core::OsRng;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use self::canonical::canonical;
+use self::key::{Key, envelope};
 use crate::pki::BoxError;
 use crate::trust::rfc3339;
 
 /// TUF section 4.3: the version of the specification that the metadata follows.
 const SPEC_VERSION: &str = "1.0.31";
-/// How long all metadata is valid: nothing is ever signed again, and a data directory may be kept.
+/// How long metadata is valid: a data directory may be kept, and nobody signs again by himself.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(365 * 24);
 /// No request has a body.
 const MAX_BODY: usize = 1024;
 
-/// A P-256 key and how metadata names it.
-struct Key {
-    signing: SigningKey,
-    public: Value,
-    id: String,
+/// A top-level role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TufRole {
+    /// Names the keys of all roles.
+    Root,
+    /// Lists what is handed out.
+    Targets,
+    /// Lists the versions of the targets metadata.
+    Snapshot,
+    /// Says which snapshot is the newest.
+    Timestamp,
 }
 
-impl Key {
-    fn new() -> Result<Self, BoxError> {
-        let signing = SigningKey::random(&mut OsRng);
-        let pem = signing.verifying_key().to_public_key_pem(LineEnding::LF)?;
-        let public = json!({"keytype": "ecdsa", "scheme": "ecdsa-sha2-nistp256", "keyval": {"public": pem}});
-        // Section 4.2: the id is the hash of the key's canonical form.
-        let id = hex::encode(Sha256::digest(canonical(&public)?));
-        Ok(Self { signing, public, id })
-    }
+impl TufRole {
+    const ALL: [Self; 4] = [Self::Root, Self::Targets, Self::Snapshot, Self::Timestamp];
 
-    /// Section 4.2: what is signed, with the signature over its canonical form.
-    fn sign(&self, signed: &Value) -> Result<Vec<u8>, BoxError> {
-        let signature: DerSignature = self.signing.sign(&canonical(signed)?);
-        let signature = json!({"keyid": self.id, "sig": hex::encode(signature.as_bytes())});
-        Ok(serde_json::to_vec_pretty(&json!({"signatures": [signature], "signed": signed}))?)
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::Targets => "targets",
+            Self::Snapshot => "snapshot",
+            Self::Timestamp => "timestamp",
+        }
     }
 }
 
-/// The repository: its files by path. The keys are gone once they are written.
-pub(crate) struct Tuf {
-    root: String,
+/// The repository. It can go on publishing, and it can be made to lie: any file can be replaced by
+/// another, signed or not. Cheap to clone; all clones are the same repository.
+#[derive(Clone)]
+pub struct Tuf(Arc<Mutex<Inner>>);
+
+struct Inner {
+    keys: BTreeMap<TufRole, Vec<Key>>,
+    versions: BTreeMap<TufRole, u64>,
+    targets: BTreeMap<String, String>,
     files: BTreeMap<String, Bytes>,
+    pinned: String,
+    requests: Vec<String>,
 }
 
 impl Tuf {
     /// A repository of `targets`, names and contents, signed with new keys.
     pub(crate) fn new(targets: &[(&str, &str)], now: Timestamp) -> Result<Self, BoxError> {
-        let expires = rfc3339(now.checked_add(LIFETIME)?);
         let (offline, online) = (Key::new()?, Key::new()?);
-        let role = |key: &Key| json!({"keyids": [key.id], "threshold": 1});
-
-        let mut keys = Map::new();
-        for key in [&offline, &online] {
-            keys.insert(key.id.clone(), key.public.clone());
-        }
-        let root = offline.sign(&json!({
-            "_type": "root", "spec_version": SPEC_VERSION, "version": 1, "expires": expires,
-            "consistent_snapshot": true,
-            "keys": keys,
-            "roles": {
-                "root": role(&offline), "targets": role(&offline),
-                "snapshot": role(&online), "timestamp": role(&online),
-            },
-        }))?;
-
-        let mut files = BTreeMap::new();
-        let mut listed = Map::new();
-        for (name, content) in targets {
-            let hash = hex::encode(Sha256::digest(content));
-            files.insert(format!("/targets/{hash}.{name}"), Bytes::from((*content).to_owned()));
-            listed.insert((*name).to_owned(), json!({"length": content.len(), "hashes": {"sha256": hash}}));
-        }
-        let targets = offline.sign(&json!({
-            "_type": "targets", "spec_version": SPEC_VERSION, "version": 1, "expires": expires,
-            "targets": listed,
-        }))?;
-        let snapshot = online.sign(&json!({
-            "_type": "snapshot", "spec_version": SPEC_VERSION, "version": 1, "expires": expires,
-            "meta": {"targets.json": described(&targets)},
-        }))?;
-        let timestamp = online.sign(&json!({
-            "_type": "timestamp", "spec_version": SPEC_VERSION, "version": 1, "expires": expires,
-            "meta": {"snapshot.json": described(&snapshot)},
-        }))?;
-
-        let text = String::from_utf8(root)?;
-        let root = Bytes::from(text.clone());
-        for (path, content) in [
-            // For people: clients ask for numbers, and start with a root they were given.
-            ("/root.json", root.clone()),
-            ("/1.root.json", root),
-            ("/1.targets.json", targets.into()),
-            ("/1.snapshot.json", snapshot.into()),
-            ("/timestamp.json", timestamp.into()),
-        ] {
-            files.insert(path.to_owned(), content);
-        }
-        Ok(Self { root: text, files })
+        let mut inner = Inner {
+            keys: TufRole::ALL
+                .into_iter()
+                .map(|role| {
+                    let offline_role = matches!(role, TufRole::Root | TufRole::Targets);
+                    (role, vec![if offline_role { offline.clone() } else { online.clone() }])
+                })
+                .collect(),
+            versions: BTreeMap::new(),
+            targets: targets.iter().map(|(name, text)| ((*name).into(), (*text).into())).collect(),
+            files: BTreeMap::new(),
+            pinned: String::new(),
+            requests: Vec::new(),
+        };
+        inner.publish_root(now, &[])?;
+        inner.publish(now)?;
+        inner.pinned = String::from_utf8(inner.files["/1.root.json"].to_vec())?;
+        Ok(Self(Arc::new(Mutex::new(inner))))
     }
 
-    /// The root that a client starts with.
-    pub(crate) fn root(&self) -> &str {
-        &self.root
+    /// The root that a client starts with: the first.
+    #[must_use]
+    pub fn root(&self) -> String {
+        self.lock().pinned.clone()
+    }
+
+    /// The next version of targets, snapshot and timestamp, with `changes` to what is handed out.
+    ///
+    /// # Errors
+    /// When something cannot be signed.
+    pub fn publish(&self, changes: &[(&str, &str)], now: Timestamp) -> Result<(), BoxError> {
+        let mut inner = self.lock();
+        for (name, content) in changes {
+            inner.targets.insert((*name).into(), (*content).into());
+        }
+        inner.publish(now)
+    }
+
+    /// Gives `roles` new keys in a new version of the root, signed by the root's old keys and new, and
+    /// publishes everything below it again.
+    ///
+    /// # Errors
+    /// When something cannot be signed.
+    pub fn rotate(&self, roles: &[TufRole], now: Timestamp) -> Result<(), BoxError> {
+        let mut inner = self.lock();
+        let old = inner.keys(TufRole::Root).to_vec();
+        for role in roles {
+            inner.keys.insert(*role, vec![Key::new()?]);
+        }
+        inner.publish_root(now, &old)?;
+        inner.publish(now)
+    }
+
+    /// `signed` with the signatures of all keys that `role` has now.
+    ///
+    /// # Errors
+    /// When it has no canonical form.
+    pub fn sign(&self, role: TufRole, signed: &Value) -> Result<Vec<u8>, BoxError> {
+        envelope(signed, self.lock().keys(role))
+    }
+
+    /// How one file of metadata describes another, with the version that is in it.
+    #[must_use]
+    pub fn describe(file: &[u8]) -> Value {
+        let version =
+            serde_json::from_slice(file).map_or(Value::Null, |v: Value| v["signed"]["version"].clone());
+        json!({"version": version, "length": file.len(), "hashes": {"sha256": hex::encode(Sha256::digest(file))}})
+    }
+
+    /// A file as it is served; the path starts with a slash.
+    #[must_use]
+    pub fn read(&self, path: &str) -> Option<Vec<u8>> {
+        self.lock().files.get(path).map(|content| content.to_vec())
+    }
+
+    /// Serves `content` at `path` from now on, or nothing.
+    pub fn replace(&self, path: &str, content: Option<Vec<u8>>) {
+        let files = &mut self.lock().files;
+        match content {
+            Some(content) => files.insert(path.into(), content.into()),
+            None => files.remove(path),
+        };
+    }
+
+    /// The version of `role` that was published last.
+    #[must_use]
+    pub fn version(&self, role: TufRole) -> u64 {
+        self.lock().versions.get(&role).copied().unwrap_or_default()
+    }
+
+    /// The paths that were asked for since the last call.
+    #[must_use]
+    pub fn take_requests(&self) -> Vec<String> {
+        std::mem::take(&mut self.lock().requests)
     }
 
     /// The files, over HTTP.
-    pub(crate) fn router(self: Arc<Self>) -> Router {
+    pub(crate) fn router(self) -> Router {
         // A fallback for any path: the hashes in the paths are data, not routes.
         Router::new()
             .fallback_service(get(file).with_state(self))
             .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
     }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-/// Section 4.4: how one file of metadata describes another.
-fn described(file: &[u8]) -> Value {
-    json!({"version": 1, "length": file.len(), "hashes": {"sha256": hex::encode(Sha256::digest(file))}})
+impl std::fmt::Debug for Tuf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tuf").field("versions", &self.lock().versions).finish_non_exhaustive()
+    }
 }
 
-async fn file(State(tuf): State<Arc<Tuf>>, uri: Uri) -> Response {
-    match tuf.files.get(uri.path()) {
+impl Inner {
+    fn keys(&self, role: TufRole) -> &[Key] {
+        self.keys.get(&role).map_or(&[], Vec::as_slice)
+    }
+
+    fn next(&mut self, role: TufRole) -> u64 {
+        let version = self.versions.entry(role).or_default();
+        *version += 1;
+        *version
+    }
+
+    /// Section 6.1; `also` are keys that vouch for the change.
+    fn publish_root(&mut self, now: Timestamp, also: &[Key]) -> Result<(), BoxError> {
+        let (mut keys, mut roles) = (Map::new(), Map::new());
+        for role in TufRole::ALL {
+            let ids: Vec<_> = self.keys(role).iter().map(|key| key.id.clone()).collect();
+            keys.extend(self.keys(role).iter().map(|key| (key.id.clone(), key.public.clone())));
+            roles.insert(role.as_str().into(), json!({"keyids": ids, "threshold": 1}));
+        }
+        let version = self.next(TufRole::Root);
+        let root = json!({
+            "_type": "root", "spec_version": SPEC_VERSION, "version": version, "expires": expiry(now)?,
+            "consistent_snapshot": true, "keys": keys, "roles": roles,
+        });
+        let known: Vec<_> = self.keys(TufRole::Root).iter().map(|key| key.id.clone()).collect();
+        let old = also.iter().filter(|key| !known.contains(&key.id));
+        let signers: Vec<Key> = self.keys(TufRole::Root).iter().chain(old).cloned().collect();
+        let root = Bytes::from(envelope(&root, &signers)?);
+        self.files.insert(format!("/{version}.root.json"), root.clone());
+        // For people: clients ask for numbers, and start with a root they were given.
+        self.files.insert("/root.json".into(), root);
+        Ok(())
+    }
+
+    /// Section 6.2 to 6.4: everything below the root, one version on.
+    fn publish(&mut self, now: Timestamp) -> Result<(), BoxError> {
+        let expires = expiry(now)?;
+        let mut listed = Map::new();
+        for (name, content) in &self.targets {
+            let hash = hex::encode(Sha256::digest(content));
+            self.files.insert(format!("/targets/{hash}.{name}"), Bytes::from(content.clone()));
+            listed.insert(name.clone(), json!({"length": content.len(), "hashes": {"sha256": hash}}));
+        }
+        let mut described = json!({"targets": listed});
+        for (role, lists) in
+            [(TufRole::Targets, "targets"), (TufRole::Snapshot, "meta"), (TufRole::Timestamp, "meta")]
+        {
+            let (name, version) = (role.as_str(), self.next(role));
+            let signed = json!({
+                "_type": name, "spec_version": SPEC_VERSION, "version": version, "expires": expires,
+                lists: described[lists],
+            });
+            let file = envelope(&signed, self.keys(role))?;
+            described = json!({"meta": {format!("{name}.json"): Tuf::describe(&file)}});
+            let path = match role {
+                TufRole::Timestamp => "/timestamp.json".into(),
+                _ => format!("/{version}.{name}.json"),
+            };
+            self.files.insert(path, file.into());
+        }
+        Ok(())
+    }
+}
+
+fn expiry(now: Timestamp) -> Result<String, BoxError> {
+    Ok(rfc3339(now.checked_add(LIFETIME)?))
+}
+
+async fn file(State(tuf): State<Tuf>, uri: Uri) -> Response {
+    let mut inner = tuf.lock();
+    inner.requests.push(uri.path().to_owned());
+    match inner.files.get(uri.path()) {
         Some(content) => ([(header::CONTENT_TYPE, "application/json")], content.clone()).into_response(),
         // Section 5.3.3: so clients learn that there is no newer root.
         None => StatusCode::NOT_FOUND.into_response(),
@@ -193,8 +313,8 @@ mod tests {
         "2026-03-04T05:06:07.8Z".parse().unwrap()
     }
 
-    async fn serve() -> (Arc<Tuf>, String) {
-        let tuf = Arc::new(Tuf::new(&TARGETS, now()).unwrap());
+    async fn serve() -> (Tuf, String) {
+        let tuf = Tuf::new(&TARGETS, now()).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(axum::serve(listener, tuf.clone().router()).into_future());
@@ -245,14 +365,19 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_key_is_named_by_its_hash() {
-        let key = Key::new().unwrap();
-        let pem = key.public["keyval"]["public"].as_str().unwrap();
-        assert!(pem.starts_with("-----BEGIN PUBLIC KEY-----\n"));
-        // Written out, not with the helper: the line breaks are in the string as they are.
-        let form =
-            format!(r#"{{"keytype":"ecdsa","keyval":{{"public":"{pem}"}},"scheme":"ecdsa-sha2-nistp256"}}"#);
-        assert_eq!(key.id, hex::encode(Sha256::digest(form)));
+    #[tokio::test]
+    async fn a_client_follows_new_versions_and_new_keys() {
+        let (tuf, url) = serve().await;
+        tuf.publish(&[("other.json", "[1]")], now()).unwrap();
+        assert_eq!(fetch(&tuf, &url, None, "other.json").await.unwrap(), b"[1]");
+        for roles in [&[TufRole::Timestamp][..], &[TufRole::Root], &TufRole::ALL] {
+            tuf.rotate(roles, now()).unwrap();
+            assert_eq!(fetch(&tuf, &url, None, "other.json").await.unwrap(), b"[1]", "{roles:?}");
+        }
+        assert_eq!(tuf.version(TufRole::Root), 4);
+        assert!(tuf.take_requests().contains(&"/5.root.json".to_owned()));
+        // The link between two roots is what makes the second one good.
+        tuf.replace("/3.root.json", tuf.read("/4.root.json"));
+        assert!(fetch(&tuf, &url, None, "other.json").await.is_err());
     }
 }

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use sigstore_types::{TimeRange, TsaAuthority};
 use url::Url;
@@ -38,11 +39,42 @@ pub enum Instance {
     GitHub,
 }
 
+/// What a service of the trusted root is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ServiceKind {
+    /// Issues certificates: Fulcio.
+    CertificateAuthority,
+    /// Logs signatures: Rekor.
+    TransparencyLog,
+    /// Logs certificates.
+    CtLog,
+    /// Proves times: RFC 3161.
+    TimestampAuthority,
+}
+
+/// One entry of the trusted root, for people to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TrustedService {
+    /// What it is.
+    pub kind: ServiceKind,
+    /// Its address; empty where the root does not say.
+    pub url: String,
+    /// A log's id or the SHA-256 of an authority's certificate that is nearest to what it signs, hex.
+    pub id: String,
+    /// From when on it is trusted.
+    pub start: Timestamp,
+    /// Until when, inclusive; for good if none.
+    pub end: Option<Timestamp>,
+}
+
 /// Everything that a bundle is checked against. Cheap to clone.
 #[derive(Clone)]
 pub struct TrustedRoot(Arc<Inner>);
 
 struct Inner {
+    services: Vec<TrustedService>,
     logs: Vec<Log>,
     lists_logs: bool,
     ct_logs: Vec<CtLog>,
@@ -73,12 +105,14 @@ impl TrustedRoot {
             return Err(invalid("the trusted root lists too many services").expected(MAX_ENTRIES));
         }
         let (lists_logs, lists_ct_logs) = (!wire.tlogs.is_empty(), !wire.ctlogs.is_empty());
+        let mut services = Vec::new();
         let mut logs = Vec::new();
         for log in &wire.tlogs {
             let window = window(log.public_key.valid_for.as_ref(), "a transparency log")?;
             // A key of a kind that is not known here proves nothing, and must not hide the others.
             let Ok(key) = PublicKey::from_der(log.public_key.raw_bytes.as_bytes()) else { continue };
             let id = key_id(log.log_id.key_id.as_bytes())?;
+            services.push(service(ServiceKind::TransparencyLog, &log.base_url, hex::encode(&id), window));
             let host = Url::parse(&log.base_url).ok().and_then(|url| url.host_str().map(str::to_owned));
             logs.push(Log { url: log.base_url.clone(), host, id, key, window });
         }
@@ -90,6 +124,7 @@ impl TrustedRoot {
                 continue;
             }
             let id = key_id(log.log_id.key_id.as_bytes())?;
+            services.push(service(ServiceKind::CtLog, &log.base_url, hex::encode(&id), window));
             ct_logs.push(CtLog { url: log.base_url.clone(), id, key_der, window });
         }
         let mut certificate_authorities = Vec::new();
@@ -97,11 +132,18 @@ impl TrustedRoot {
             let mut chain = certificates(&authority.cert_chain);
             let root = chain.pop().ok_or_else(|| invalid("a certificate authority has no certificates"))?;
             let window = window(authority.valid_for.as_ref(), "a certificate authority")?;
+            let issuing = Digest::sha256(chain.first().unwrap_or(&root)).hex();
+            services.push(service(ServiceKind::CertificateAuthority, &authority.uri, issuing, window));
             certificate_authorities.push(CertificateAuthority { intermediates: chain, root, window });
         }
-        let timestamp_authorities =
+        let timestamp_authorities: Vec<TimestampAuthority> =
             wire.timestamp_authorities.iter().map(timestamp_authority).collect::<Result<_>>()?;
+        services.extend(timestamp_authorities.iter().map(|authority| {
+            let fingerprint = authority.fingerprint.hex();
+            service(ServiceKind::TimestampAuthority, &authority.uri, fingerprint, authority.window)
+        }));
         Ok(Self(Arc::new(Inner {
+            services,
             logs,
             lists_logs,
             ct_logs,
@@ -122,6 +164,12 @@ impl TrustedRoot {
             Instance::GitHub => sigstore_trust_root::SIGSTORE_GITHUB_TRUSTED_ROOT,
         };
         Self::from_json(json.as_bytes())
+    }
+
+    /// Every service that is trusted, and when.
+    #[must_use]
+    pub fn services(&self) -> &[TrustedService] {
+        &self.0.services
     }
 
     /// Whether the deployment has transparency logs, so that an entry must be shown.
@@ -164,6 +212,10 @@ impl fmt::Debug for TrustedRoot {
             .field("timestamp_authorities", &self.0.timestamp_authorities.len())
             .finish_non_exhaustive()
     }
+}
+
+fn service(kind: ServiceKind, url: &str, id: String, window: Window) -> TrustedService {
+    TrustedService { kind, url: url.to_owned(), id, start: window.start, end: window.end }
 }
 
 fn timestamp_authority(wire: &sigstore_trust_root::TimestampAuthority) -> Result<TimestampAuthority> {
