@@ -12,3 +12,4 @@ mod mutations;
 mod oracle;
 mod sandbox;
 mod testdata;
+mod trust;

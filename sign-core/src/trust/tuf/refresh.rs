@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use http::{Method, StatusCode};
 use jiff::Timestamp;
 use sigstore_tuf::transport::FetchFuture;
-use sigstore_tuf::{Metadata, MetadataStore, Repository, Root, TrustedMetadataSet, Updater};
+use sigstore_tuf::{MetadataStore, Repository, TrustedMetadataSet, Updater};
 use url::Url;
 
-use super::state::State;
+use super::state::{State, root};
 use super::{SIGNING_CONFIG, TRUSTED_ROOT, TufRepository, chain, limits};
 use crate::error::{Code, Error, Result};
 use crate::http::{HttpClient, Request, Retry};
@@ -38,7 +38,8 @@ pub(super) async fn refresh(
     let recording = recorder.lock();
     let seen = recording.newest_timestamp(now);
     let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
-    let roots = recording.roots.iter().map(|(version, bytes)| (*version, text(bytes))).collect();
+    let roots = recording.verified_roots(&repository.root);
+    let roots = roots.map(|(version, bytes)| (*version, text(bytes))).collect();
     let state = match &result {
         Ok(()) => State {
             confirmed: Some(now),
@@ -189,6 +190,13 @@ impl Recording {
         new.filter(|_| self.check_seen(now).is_ok()).or(self.seen.as_ref())
     }
 
+    /// The roots after the pinned one, up to the newest: the updater was through them all.
+    fn verified_roots(&self, pinned: &[u8]) -> impl Iterator<Item = (&u64, &Vec<u8>)> {
+        let version = |bytes| root(bytes).map_or(0, |root| root.version);
+        let (pinned, newest) = (version(pinned), version(&self.root));
+        self.roots.iter().filter(move |(version, _)| (pinned.saturating_add(1)..=newest).contains(version))
+    }
+
     /// Section 5.3.11: a rotated online key takes with it what it signed, or a stolen one could have
     /// raised the versions beyond what the repository ever reaches.
     fn forget_if_rotated(&mut self, root: &[u8]) {
@@ -231,8 +239,8 @@ fn root_version(name: &str) -> Option<u64> {
     name.strip_prefix("root_history/")?.strip_suffix(".root.json")?.parse().ok()
 }
 
-fn online_keys(root: &[u8]) -> Option<[Vec<String>; 2]> {
-    let root = Metadata::<Root>::from_slice(root).ok()?.into_signed();
+fn online_keys(metadata: &[u8]) -> Option<[Vec<String>; 2]> {
+    let root = root(metadata).ok()?;
     let keys = |name| {
         let mut ids = root.role(name)?.keyids.clone();
         ids.sort();

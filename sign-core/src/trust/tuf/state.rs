@@ -67,14 +67,13 @@ impl State {
             .map_err(|e| Error::new(Code::Internal, "cannot write the cache").caused_by(e))
     }
 
-    /// Every root from the pinned one to the newest; a link that does not hold ends the chain.
+    /// Every root from the pinned one to the newest. The pinned one may be newer than some that are
+    /// kept, but none that is kept may lead nowhere.
     pub(super) fn root_chain(&self, pinned: &[u8]) -> Result<Vec<Vec<u8>>> {
         let mut set = TrustedMetadataSet::from_root(pinned).map_err(|e| unusable(&chain(&e)))?;
         let mut roots = vec![pinned.to_vec()];
-        while let Some(next) = self.roots.get(&set.root().version.saturating_add(1)) {
-            if set.update_root(next.as_bytes()).is_err() {
-                break;
-            }
+        for next in self.roots.range(set.root().version.saturating_add(1)..).map(|(_, next)| next) {
+            set.update_root(next.as_bytes()).map_err(|e| unusable(&chain(&e)))?;
             roots.push(next.clone().into_bytes());
         }
         Ok(roots)
