@@ -1,20 +1,21 @@
 //! What the global options stand for: trust material, HTTP client, verifier, stores.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sign_core::{
-    Clock, Code, CredentialSource, Error, HttpClient, HttpOptions, ImageReference, Instance, RegistryOptions,
-    Result, SigningConfig, SigningContext, Store, SystemClock, TrustConfig, TrustedRoot, Verifier,
-    open_store,
+    Clock, Code, CredentialSource, DEFAULT_TIMEOUT, Error, HttpClient, HttpOptions, ImageReference, Instance,
+    RegistryOptions, Result, SigningConfig, SigningContext, Store, SystemClock, TrustConfig, TrustedRoot,
+    Verifier, open_store,
 };
 
 use crate::args::{GlobalArgs, InstanceArg, RegistryArgs};
 use crate::files::read_file;
 use crate::output::Output;
+use crate::trust::Trust;
 
 /// Largest trust file that is read; the public one has 8 KiB.
-const MAX_TRUST_FILE: u64 = 4 * 1024 * 1024;
+pub(crate) const MAX_TRUST_FILE: u64 = 4 * 1024 * 1024;
 /// Largest document that is read from a file: what fits into a bundle that is read again.
 pub(crate) const MAX_DOCUMENT: u64 = 96 * 1024 * 1024;
 
@@ -22,12 +23,13 @@ pub(crate) const MAX_DOCUMENT: u64 = 96 * 1024 * 1024;
 pub(crate) struct Context {
     pub(crate) global: GlobalArgs,
     pub(crate) output: Output,
+    trust: OnceLock<Trust>,
 }
 
 impl Context {
     pub(crate) fn new(global: GlobalArgs) -> Self {
         let output = Output::new(global.output);
-        Self { global, output }
+        Self { global, output, trust: OnceLock::new() }
     }
 
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {
@@ -42,49 +44,50 @@ impl Context {
     }
 
     pub(crate) fn http(&self) -> Result<HttpClient> {
+        self.http_within(DEFAULT_TIMEOUT)
+    }
+
+    /// A client with another deadline, unless `--timeout` names one.
+    pub(crate) fn http_within(&self, timeout: Duration) -> Result<HttpClient> {
         let extra_ca_pem =
             self.global.ca_file.as_deref().map(|path| read_file(path, MAX_TRUST_FILE)).transpose()?;
-        let mut options =
-            HttpOptions { extra_ca_pem, offline: self.global.offline, ..HttpOptions::default() };
-        if let Some(seconds) = self.global.timeout {
-            options.timeout = Duration::from_secs(seconds);
+        let timeout = self.global.timeout.map_or(timeout, Duration::from_secs);
+        HttpClient::new(HttpOptions { timeout, extra_ca_pem, offline: self.global.offline })
+    }
+
+    /// What is trusted, found once.
+    pub(crate) fn trust(&self) -> Result<&Trust> {
+        if let Some(trust) = self.trust.get() {
+            return Ok(trust);
         }
-        HttpClient::new(options)
+        let trust = Trust::find(self)?;
+        Ok(self.trust.get_or_init(|| trust))
+    }
+
+    /// What the answer rests on, for machines; nothing where nothing was asked for it.
+    pub(crate) fn trust_summary(&self) -> Option<serde_json::Value> {
+        self.trust.get().map(|trust| trust.summary(self.clock().now()))
     }
 
     pub(crate) fn trusted_root(&self) -> Result<TrustedRoot> {
-        if let Some(path) = &self.global.trusted_root {
-            self.verbose(|| format!("trusted root from {}", path.display()));
-            return TrustedRoot::from_json(&read_file(path, MAX_TRUST_FILE)?)
-                .map_err(|e| e.context(path.display()));
-        }
-        if let Some(config) = self.trust_config()? {
-            self.verbose(|| {
-                let path = self.global.trust_config.as_deref();
-                format!("trusted root from {}", path.unwrap_or("".as_ref()).display())
-            });
-            return Ok(config.trusted_root);
-        }
-        self.verbose(|| format!("trusted root of the instance {:?}, as built in", self.instance()));
-        TrustedRoot::embedded(self.instance())
+        self.trust().map(|trust| trust.trusted_root().clone())
     }
 
     pub(crate) fn signing_config(&self) -> Result<SigningConfig> {
+        match self.signing_config_file()? {
+            Some(config) => Ok(config),
+            None => self.trust()?.signing_config(),
+        }
+    }
+
+    /// The signing config that was given as a file, alone or with a trusted root.
+    pub(crate) fn signing_config_file(&self) -> Result<Option<SigningConfig>> {
         if let Some(path) = &self.global.signing_config {
             return SigningConfig::from_json(&read_file(path, MAX_TRUST_FILE)?)
+                .map(Some)
                 .map_err(|e| e.context(path.display()));
         }
-        if let Some(config) = self.trust_config()? {
-            return Ok(config.signing_config);
-        }
-        if self.global.trusted_root.is_some() {
-            return Err(Error::new(
-                Code::InvalidArgument,
-                "signing needs to know the services of that trusted root",
-            )
-            .expected("--trust-config, or --signing-config beside --trusted-root"));
-        }
-        SigningConfig::embedded(self.instance())
+        Ok(self.trust_config()?.map(|config| config.signing_config))
     }
 
     pub(crate) fn verifier(&self) -> Result<Verifier> {
@@ -128,14 +131,14 @@ impl Context {
         Ok((store, attachments))
     }
 
-    fn trust_config(&self) -> Result<Option<TrustConfig>> {
+    pub(crate) fn trust_config(&self) -> Result<Option<TrustConfig>> {
         let Some(path) = &self.global.trust_config else { return Ok(None) };
         TrustConfig::from_json(&read_file(path, MAX_TRUST_FILE)?)
             .map(Some)
             .map_err(|e| e.context(path.display()))
     }
 
-    fn instance(&self) -> Instance {
+    pub(crate) fn instance(&self) -> Instance {
         match self.global.instance {
             InstanceArg::Public => Instance::Public,
             InstanceArg::Staging => Instance::Staging,

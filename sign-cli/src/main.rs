@@ -6,6 +6,7 @@ mod context;
 mod files;
 mod output;
 mod progress;
+mod trust;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -164,7 +164,6 @@ impl Tuf {
     }
 
     /// The paths that were asked for since the last call.
-    #[must_use]
     pub fn take_requests(&self) -> Vec<String> {
         std::mem::take(&mut self.lock().requests)
     }

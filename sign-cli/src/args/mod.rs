@@ -49,6 +49,9 @@ pub(crate) enum Command {
     Tree(Tree),
     /// Show what a bundle says, and what of that is proven
     Inspect(Inspect),
+    /// Whom this program trusts: look, update, take along
+    #[command(subcommand)]
+    Trust(Trust),
     /// A whole Sigstore and a registry on this machine, to try things out
     #[command(subcommand)]
     Sandbox(Sandbox),
@@ -167,6 +170,20 @@ pub(crate) struct Tree {
 pub(crate) struct Inspect {
     /// The bundle
     pub(crate) bundle: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Trust {
+    /// Show what is trusted and how old that is. Opens no socket
+    Show,
+    /// Update now, however fresh it is
+    Update,
+    /// Write everything that a machine without a network needs
+    Export {
+        /// The folder to write to; made if it is missing
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -8,6 +8,7 @@ mod sandbox;
 mod sign;
 mod signing;
 mod tree;
+mod trust;
 mod verify;
 mod views;
 
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 use clap::CommandFactory as _;
 use sign_core::{Code, Error, Result};
 
-use crate::args::{Cli, Command, Sandbox};
+use crate::args::{Cli, Command, Sandbox, Trust};
 use crate::context::Context;
 use crate::output::Item;
 
@@ -36,6 +37,9 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::VerifyBlob(args) => ("verify-blob", blob::verify(&context, &args)),
         Command::Tree(args) => ("tree", block_on(tree::run(&context, args))),
         Command::Inspect(args) => ("inspect", inspect::run(&context, &args)),
+        Command::Trust(Trust::Show) => ("trust show", trust::show(&context)),
+        Command::Trust(Trust::Update) => ("trust update", trust::update(&context)),
+        Command::Trust(Trust::Export { folder }) => ("trust export", trust::export(&context, &folder)),
         Command::Sandbox(Sandbox::Demo) => ("sandbox demo", block_on(sandbox::demo(&context))),
         Command::Sandbox(Sandbox::Up(args)) => match block_on(sandbox::up(&context, args)) {
             Ok(status) => return status,
@@ -54,7 +58,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
             return context.output.raw(&script);
         }
     };
-    context.output.finish(name, items)
+    context.output.finish(name, items, context.trust_summary())
 }
 
 fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {

@@ -21,6 +21,8 @@ struct Document<'a> {
     code: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Failure<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trust: Option<Value>,
     results: Vec<Entry<'a>>,
 }
 
@@ -68,6 +70,7 @@ pub(super) fn print(
     outcome: Outcome,
     worst: Option<&Error>,
     items: &[Item],
+    trust: Option<Value>,
 ) -> io::Result<()> {
     let document = Document {
         schema_version: SCHEMA_VERSION,
@@ -75,6 +78,7 @@ pub(super) fn print(
         outcome: outcome.as_str(),
         code: worst.map(|error| error.code().as_str()),
         error: worst.map(Failure::of),
+        trust,
         results: items
             .iter()
             .map(|item| Entry {

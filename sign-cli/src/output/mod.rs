@@ -74,8 +74,13 @@ impl Output {
         self.format == Format::Json
     }
 
-    /// Prints the whole answer and returns the exit status it stands for.
-    pub(crate) fn finish(self, command: &str, items: Result<Vec<Item>, Error>) -> ExitCode {
+    /// Prints the whole answer and returns the exit status it stands for. `trust` says what it rests on.
+    pub(crate) fn finish(
+        self,
+        command: &str,
+        items: Result<Vec<Item>, Error>,
+        trust: Option<Value>,
+    ) -> ExitCode {
         let (items, error) = match items {
             Ok(items) => (items, None),
             Err(error) => (Vec::new(), Some(error)),
@@ -84,7 +89,7 @@ impl Output {
         let outcome = worst.map_or(Outcome::Accepted, Error::outcome);
         let printed = match self.format {
             Format::Human => human::print(&items, error.as_ref()),
-            Format::Json => json::print(command, outcome, worst, &items),
+            Format::Json => json::print(command, outcome, worst, &items, trust),
         };
         self.printed(outcome, printed)
     }
@@ -104,7 +109,7 @@ impl Output {
     pub(crate) fn usage_error(self, arguments: &[OsString], error: &clap::Error) -> ExitCode {
         let command = usage::command_name(arguments);
         let (error, usage) = usage::failure(&command, error);
-        let status = self.finish(&command, Err(error));
+        let status = self.finish(&command, Err(error), None);
         if !self.is_json() {
             for line in usage.iter().flat_map(|usage| usage.lines()) {
                 self.note(line);

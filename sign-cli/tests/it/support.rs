@@ -134,7 +134,7 @@ impl Fixture {
 }
 
 impl Run {
-    fn of(output: Output, arguments: &[&str]) -> Self {
+    pub fn of(output: Output, arguments: &[&str]) -> Self {
         let status = output.status.code().unwrap_or_else(|| panic!("killed: {arguments:?}"));
         assert_ne!(status, 101, "panicked: {}", String::from_utf8_lossy(&output.stderr));
         Self {

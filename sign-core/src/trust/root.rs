@@ -53,6 +53,19 @@ pub enum ServiceKind {
     TimestampAuthority,
 }
 
+impl ServiceKind {
+    /// The name used in output.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::CertificateAuthority => "certificate-authority",
+            Self::TransparencyLog => "transparency-log",
+            Self::CtLog => "ct-log",
+            Self::TimestampAuthority => "timestamp-authority",
+        }
+    }
+}
+
 /// One entry of the trusted root, for people to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -234,13 +234,6 @@ async fn tuf_evil_metadata_is_refused_and_the_last_good_kept() {
         ("fractions", only(Stamp, |s| s["version"] = json!("7")), nothing()),
         ("no trusted root", only(Targets, |s| s["targets"] = json!({})), nothing()),
         (
-            "another target's hash",
-            only(Targets, |s| {
-                s["targets"]["trusted_root.json"] = s["targets"]["signing_config.v0.2.json"].clone()
-            }),
-            nothing(),
-        ),
-        (
             "a target without hashes",
             only(Targets, |s| s["targets"]["trusted_root.json"]["hashes"] = json!({})),
             nothing(),

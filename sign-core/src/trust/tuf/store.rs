@@ -78,6 +78,18 @@ pub struct TrustUpdate {
     pub after: TrustMaterial,
 }
 
+impl TrustOrigin {
+    /// The name used in output.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Cache => "cache",
+            Self::Repository => "repository",
+        }
+    }
+}
+
 impl TrustMaterial {
     /// The signing config of the same instance.
     ///
@@ -157,6 +169,12 @@ impl TrustStore {
     #[must_use]
     pub fn repository(&self) -> &TufRepository {
         &self.repository
+    }
+
+    /// The folder of its cache, if it has one.
+    #[must_use]
+    pub fn folder(&self) -> Option<std::path::PathBuf> {
+        self.cache.as_ref().map(|cache| cache.folder(&self.repository))
     }
 
     /// What is in the cache, verified again; `None` where there is nothing that holds.
