@@ -6,12 +6,13 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sign_core::{
-    Code, Error, Result, SigningConfig, TrustCache, TrustMaterial, TrustStore, TrustUpdate, TrustedRoot,
-    TufRepository,
+    Code, DEFAULT_TIMEOUT, Error, Result, SigningConfig, TrustCache, TrustMaterial, TrustStore, TrustUpdate,
+    TrustedRoot, TufRepository,
 };
 
 use crate::context::{Context, MAX_TRUST_FILE};
 use crate::files::read_file;
+use crate::progress::Progress;
 
 /// Deadline of each request of an update that somebody waits for who asked for something else, and
 /// while there is something to go on with.
@@ -64,18 +65,16 @@ impl Trust {
 
     fn from_tuf(context: &Context) -> Result<Self> {
         let (store, now) = (store(context)?, context.clock().now());
+        let fresh = || store.cached().filter(|cached| cached.is_fresh(now));
         let material = if context.global.offline {
             store.offline()?
+        } else if let Some(fresh) = fresh() {
+            fresh
         } else {
-            match store.cached().filter(|cached| cached.is_fresh(now)) {
-                Some(fresh) => fresh,
-                None => {
-                    let http =
-                        if store.offline().is_ok() { context.http_within(PATIENCE) } else { context.http() };
-                    let http = http?;
-                    wait_for(async || store.current(&http, now).await)?
-                }
-            }
+            let _progress = Progress::start(context.output, "updating trust material");
+            let deadline = if store.offline().is_ok() { PATIENCE } else { DEFAULT_TIMEOUT };
+            let http = context.http_within(deadline)?;
+            wait_for(async || store.current(&http, now).await)?
         };
         Ok(Self::Tuf { store, material: Box::new(material) })
     }
@@ -242,4 +241,39 @@ pub(crate) fn words(duration: SignedDuration) -> String {
         _ => (seconds / 86_400, "day"),
     };
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cache_is_in_the_users_folder_or_nowhere() {
+        let cache = |variables: &[(&str, &str)]| {
+            default_cache(|name| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| value.into()))
+        };
+        let folder = |path: &str| Some(PathBuf::from(path));
+        if cfg!(unix) {
+            assert_eq!(cache(&[("HOME", "/h")]), folder("/h/.cache/signer"));
+            assert_eq!(cache(&[("HOME", "/h"), ("XDG_CACHE_HOME", "/x")]), folder("/x/signer"));
+            assert_eq!(cache(&[("HOME", "/h"), ("XDG_CACHE_HOME", "x")]), folder("/h/.cache/signer"));
+        }
+        for nowhere in [&[][..], &[("HOME", "")], &[("HOME", "here")], &[("XDG_CACHE_HOME", ".")]] {
+            assert_eq!(cache(nowhere), None, "{nowhere:?}");
+        }
+    }
+
+    #[test]
+    fn ages_are_told_in_their_largest_unit() {
+        let table = [
+            (0, "0 seconds"),
+            (61, "1 minute"),
+            (7_200, "2 hours"),
+            (86_400 * 3, "3 days"),
+            (-5, "0 seconds"),
+        ];
+        for (seconds, text) in table {
+            assert_eq!(words(SignedDuration::from_secs(seconds)), text);
+        }
+    }
 }

@@ -101,3 +101,35 @@ async fn a_bundle_of_one_sandbox_is_worth_nothing_in_another() {
     there.verifier().verify(&signed.bundle, &artifact, &here.requirement()).unwrap_err();
     here.verifier().verify(&signed.bundle, &artifact, &here.requirement()).unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_bundle_must_prove_follows_from_the_trusted_root() {
+    let bench = Bench::start(RekorVersion::V2).await;
+    let signed = bench.statement().await.bundle.to_json();
+    let mut without_entry: serde_json::Value = serde_json::from_slice(&signed).unwrap();
+    without_entry["verificationMaterial"]["tlogEntries"] = serde_json::json!([]);
+    let without_entry = Bundle::parse(without_entry.to_string().as_bytes()).unwrap();
+    let with_entry = Bundle::parse(&signed).unwrap();
+    let verdict = |bundle: &Bundle, without: &[&str]| {
+        let mut root: serde_json::Value = serde_json::from_str(bench.sandbox.trusted_root()).unwrap();
+        for list in without {
+            root[*list] = serde_json::json!([]);
+        }
+        let root = sign_core::TrustedRoot::from_json(root.to_string().as_bytes()).unwrap();
+        Verifier::new(root, SystemClock)
+            .verify(bundle, &Artifact::from_bytes(CONTENT), &bench.requirement())
+            .map(|verified| (verified.log_entries().len(), verified.times().len()))
+            .map_err(|error| error.code())
+    };
+    assert_eq!(verdict(&with_entry, &[]), Ok((1, 1)));
+    assert_eq!(verdict(&without_entry, &[]), Err(Code::LogEntryInvalid));
+    // An instance like GitHub's: no log, no CT log, and a time by its timestamp authority.
+    assert_eq!(verdict(&without_entry, &["tlogs", "ctlogs"]), Ok((0, 1)));
+    assert_eq!(
+        verdict(&without_entry, &["tlogs", "ctlogs", "timestampAuthorities"]),
+        Err(Code::TimestampInvalid)
+    );
+    assert_eq!(verdict(&with_entry, &["ctlogs"]), Ok((1, 1)));
+    // An entry that nobody can check is no decoration.
+    assert_eq!(verdict(&with_entry, &["tlogs", "ctlogs"]), Err(Code::LogUntrusted));
+}

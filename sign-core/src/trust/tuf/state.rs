@@ -70,6 +70,9 @@ impl State {
     /// Every root from the pinned one to the newest. The pinned one may be newer than some that are
     /// kept, but none that is kept may lead nowhere.
     pub(super) fn root_chain(&self, pinned: &[u8]) -> Result<Vec<Vec<u8>>> {
+        if self.roots.is_empty() {
+            return Ok(vec![pinned.to_vec()]);
+        }
         let mut set = TrustedMetadataSet::from_root(pinned).map_err(|e| unusable(&chain(&e)))?;
         let mut roots = vec![pinned.to_vec()];
         for next in self.roots.range(set.root().version.saturating_add(1)..).map(|(_, next)| next) {
