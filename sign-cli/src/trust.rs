@@ -128,11 +128,16 @@ impl Trust {
         let age = self.as_of().map_or("of unknown age".into(), |as_of| age(as_of, now));
         if let Self::Tuf { material, store } = self {
             if let Some(error) = &material.not_updated {
+                // Unreachable is everyday; an answer that is not acceptable is not.
+                let rank = if error.code() == Code::TrustUpdateRejected { "warning" } else { "note" };
                 context.output.note(&format!(
-                    "note: trust material could not be updated from {}: {error}\n      going on with that of {age} ({})",
-                    store.repository().url(),
-                    self.source()
+                    "{rank}: trust material could not be updated from {}: {error}",
+                    store.repository().url()
                 ));
+                if let Some(hint) = error.hint_text() {
+                    context.output.note(&format!("  hint: {hint}"));
+                }
+                context.output.note(&format!("  going on with that of {age} ({})", self.source()));
             }
             if let Some(error) = &material.not_cached {
                 context.verbose(|| format!("trust material is not kept for the next run: {error}"));

@@ -212,13 +212,18 @@ fn signing_services(mut item: Item, config: Option<&SigningConfig>, context: &Co
             .field("signsWith", Value::Null);
     };
     let now = context.clock().now();
-    let mut urls: Vec<String> = config.fulcio(now).iter().map(ToString::to_string).collect();
-    let logs = config.rekor(now).unwrap_or_default();
-    urls.extend(logs.iter().map(|log| format!("{} (version {})", log.url, log.version)));
-    urls.extend(config.tsa(now).unwrap_or_default().iter().map(ToString::to_string));
+    let mut services: Vec<(&str, String, u32)> = Vec::new();
+    services.extend(config.fulcio(now).iter().map(|url| ("fulcio", url.to_string(), 1)));
+    services
+        .extend(config.rekor(now).iter().flatten().map(|log| ("rekor", log.url.to_string(), log.version)));
+    services.extend(config.tsa(now).iter().flatten().map(|url| ("tsa", url.to_string(), 1)));
     item = item.line("signs with:");
-    for url in &urls {
-        item = item.line(format!("  {url}"));
+    for (kind, url, version) in &services {
+        item = item.line(format!("  {kind:<6} {url} (version {version})"));
     }
-    item.field("signsWith", urls)
+    let list: Value = services
+        .iter()
+        .map(|(kind, url, version)| json!({"kind": kind, "url": url, "version": version}))
+        .collect();
+    item.field("signsWith", list)
 }

@@ -321,7 +321,25 @@ async fn trust_is_shown_updated_and_exported() {
     p.run(&["trust", "update"]).await.fails(3, "trust-update-rejected");
     p.f.sandbox.tuf().replace("/timestamp.json", None);
     p.run(&["trust", "update"]).await.fails(3, "service-refused");
-    p.run(&p.verify(&[])).await.expect(0);
+    // Fresh enough, so that nobody is asked; and once it is not, what there is goes on.
+    let run = p.run(&p.verify(&[])).await.expect(0);
+    assert!(run.stderr.is_empty(), "{}", run.stderr);
+    let yesterday = std::fs::read_to_string(p.cache()).unwrap();
+    let confirmed =
+        serde_json::from_str::<Value>(&yesterday).unwrap()["confirmed"].as_str().unwrap().to_owned();
+    let earlier = confirmed.parse::<jiff::Timestamp>().unwrap() - jiff::SignedDuration::from_hours(30);
+    std::fs::write(p.cache(), yesterday.replace(&confirmed, &earlier.to_string())).unwrap();
+    let run = p.run(&p.verify(&["-o", "json"])).await.expect(0);
+    assert!(
+        run.stderr.contains("note: trust material") && run.stderr.contains("30 hours old"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(run.json()["trust"]["notUpdated"]["code"], "service-refused");
+    p.f.sandbox.tuf().replace("/timestamp.json", Some(b"{}".to_vec()));
+    let run = p.run(&p.verify(&["-o", "json"])).await.expect(0);
+    assert!(run.stderr.contains("warning: trust material"), "{}", run.stderr);
+    assert_eq!(run.json()["trust"]["notUpdated"]["code"], "trust-update-rejected");
 }
 
 #[tokio::test(flavor = "multi_thread")]

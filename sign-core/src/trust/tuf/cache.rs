@@ -116,3 +116,56 @@ fn unusable(path: &Path, error: io::Error) -> Error {
         .found(error.to_string())
         .caused_by(error)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trust::Instance;
+
+    #[tokio::test]
+    async fn cache_crash_a_folder_that_vanishes_is_an_error_and_no_panic() {
+        let folder = tempfile::tempdir().unwrap();
+        let repository = TufRepository::of(Instance::Public).unwrap();
+        let cache = TrustCache::new(folder.path().join("deep/er"));
+        assert!(cache.read(&repository).unwrap().is_none());
+        let lock = cache.lock(&repository).await.unwrap();
+        cache.write(&repository, &State::default(), &lock).unwrap();
+        assert_eq!(cache.read(&repository).unwrap(), Some(State::default()));
+        std::fs::remove_dir_all(folder.path().join("deep")).unwrap();
+        assert_eq!(
+            cache.write(&repository, &State::default(), &lock).unwrap_err().code(),
+            Code::FileUnreadable
+        );
+        assert!(cache.read(&repository).unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn one_holds_the_lock_and_the_next_gets_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let repository = TufRepository::of(Instance::Public).unwrap();
+        let cache = TrustCache::new(folder.path());
+        let lock = cache.lock(&repository).await.unwrap();
+        let patience = Duration::from_millis(100);
+        assert!(tokio::time::timeout(patience, cache.lock(&repository)).await.is_err());
+        drop(lock);
+        tokio::time::timeout(LOCK_PATIENCE, cache.lock(&repository)).await.unwrap().unwrap();
+    }
+
+    #[test]
+    fn what_is_too_large_or_no_state_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let repository = TufRepository::of(Instance::Public).unwrap();
+        let cache = TrustCache::new(folder.path());
+        make(&cache.folder(&repository)).unwrap();
+        let mut json = State::default().to_json().unwrap();
+        for (size, readable) in [(MAX_FILE, true), (MAX_FILE + 1, false)] {
+            json.resize(usize::try_from(size).unwrap(), b' ');
+            std::fs::write(cache.file(&repository), &json).unwrap();
+            assert_eq!(cache.read(&repository).is_ok(), readable, "{size}");
+        }
+        for text in ["", "{}", "[]", r#"{"format":2,"confirmed":null,"roots":{},"files":{},"seen":null}"#] {
+            std::fs::write(cache.file(&repository), text).unwrap();
+            cache.read(&repository).unwrap_err();
+        }
+    }
+}

@@ -275,3 +275,20 @@ fn rejected(error: sigstore_tuf::Error) -> Error {
     };
     Error::new(Code::TrustUpdateRejected, message).found(chain(&error)).hint(hint).caused_by(error)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_leads_out_of_the_repository() {
+        let base: Url = "https://tuf.example/repo/".parse().unwrap();
+        for name in ["timestamp.json", "1.root.json", "1.a%2Fb.json", "sub/hash.trusted_root.json"] {
+            assert_eq!(below(&base, name).unwrap().as_str(), format!("{base}{name}"));
+        }
+        for name in ["../x", "/x", "//other.example/x", "https://other.example/x", "sub/../../x", "file:///x"]
+        {
+            assert_eq!(below(&base, name).unwrap_err().code(), Code::TrustUpdateRejected, "{name}");
+        }
+    }
+}
