@@ -333,10 +333,25 @@ async fn tuf_evil_files_are_refused() {
     assert_eq!(bench.update().await.unwrap_err().code(), Code::TrustUpdateRejected);
     tuf.replace("/timestamp.json", Some(stamp));
     assert_eq!(versions(&bench.update().await.unwrap()), set(1, 2));
+    // Nor does a second update that breaks off lower what the first has seen.
+    tuf.publish(&[], now()).unwrap();
+    let (third, third_snapshot) = (tuf.read("/timestamp.json"), path(tuf, TufRole::Snapshot));
+    tuf.publish(&[], now()).unwrap();
+    let (fourth, fourth_snapshot) = (tuf.read("/timestamp.json"), path(tuf, TufRole::Snapshot));
+    for (timestamp, snapshot) in [(&fourth, &fourth_snapshot), (&third, &third_snapshot)] {
+        let right = tuf.read(snapshot);
+        tuf.replace("/timestamp.json", timestamp.clone());
+        tuf.replace(snapshot, None);
+        assert_eq!(bench.update().await.unwrap_err().code(), Code::ServiceRefused);
+        tuf.replace(snapshot, right);
+    }
+    assert_eq!(bench.update().await.unwrap_err().code(), Code::TrustUpdateRejected);
+    tuf.replace("/timestamp.json", fourth);
+    assert_eq!(versions(&bench.update().await.unwrap()), set(1, 4));
     // A trusted root that nobody can read is no reason to lose the one that could be read.
     tuf.publish(&[("trusted_root.json", "{}")], now()).unwrap();
     assert_eq!(bench.update().await.unwrap_err().code(), Code::TrustUpdateRejected);
-    assert_eq!(versions(&bench.store().cached().unwrap()), set(1, 2));
+    assert_eq!(versions(&bench.store().cached().unwrap()), set(1, 4));
 }
 
 #[tokio::test(flavor = "multi_thread")]

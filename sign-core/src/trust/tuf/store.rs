@@ -189,18 +189,12 @@ impl TrustStore {
     /// # Errors
     /// [`Code::OfflineRequired`] where nothing is cached and nothing embedded.
     pub fn offline(&self) -> Result<TrustMaterial> {
-        let cached = self.cached();
-        let embedded = self.embedded()?;
-        match (cached, embedded) {
-            (Some(cached), Some(embedded)) if cached.as_of < embedded.as_of => Ok(embedded),
-            (Some(material), _) | (None, Some(material)) => Ok(material),
-            (None, None) => {
-                Err(Error::new(Code::OfflineRequired, "no trust material of this TUF repository is there")
-                    .expected(format!("one update from {}", self.repository.url()))
-                    .found("nothing usable in the cache")
-                    .hint("run `signer trust update` once with a network, or give --trusted-root"))
-            }
-        }
+        newest(self.cached(), self.embedded()?).ok_or_else(|| {
+            Error::new(Code::OfflineRequired, "no trust material of this TUF repository is there")
+                .expected(format!("one update from {}", self.repository.url()))
+                .found("nothing usable in the cache")
+                .hint("run `signer trust update` once with a network, or give --trusted-root")
+        })
     }
 
     /// What should be used now. Opens no socket while the cache is fresh; if an update fails, it is the
@@ -308,6 +302,14 @@ impl TrustStore {
     }
 }
 
+/// The one that was known to be the newest later: a cache of last year must not outdo a new program.
+fn newest(cached: Option<TrustMaterial>, embedded: Option<TrustMaterial>) -> Option<TrustMaterial> {
+    match (cached, embedded) {
+        (Some(cached), Some(embedded)) if cached.as_of < embedded.as_of => Some(embedded),
+        (cached, embedded) => cached.or(embedded),
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Effort {
     IfStale,
@@ -341,5 +343,22 @@ mod tests {
                 material.roles.first().is_some_and(|root| root.name == "root" && root.expires > EMBEDDED.1)
             );
         }
+    }
+
+    #[test]
+    fn a_new_program_outdoes_an_old_cache() {
+        let embedded =
+            || TrustStore::new(TufRepository::of(Instance::Public).unwrap(), None).offline().unwrap();
+        let cached = |hours| TrustMaterial {
+            origin: TrustOrigin::Cache,
+            as_of: EMBEDDED.1 + SignedDuration::from_hours(hours),
+            ..embedded()
+        };
+        let origin = |cached, embedded| newest(cached, embedded).map(|material| material.origin);
+        assert_eq!(origin(Some(cached(-1)), Some(embedded())), Some(TrustOrigin::Embedded));
+        assert_eq!(origin(Some(cached(0)), Some(embedded())), Some(TrustOrigin::Cache));
+        assert_eq!(origin(Some(cached(-1)), None), Some(TrustOrigin::Cache));
+        assert_eq!(origin(None, Some(embedded())), Some(TrustOrigin::Embedded));
+        assert_eq!(origin(None, None), None);
     }
 }
