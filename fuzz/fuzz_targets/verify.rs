@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use sign_core::{
-    Artifact, Bundle, Digest, FixedClock, Identity, IdentityPolicy, Instance, IssuerRule, Pattern, Requirement,
-    TrustedRoot, Verifier,
+    Artifact, Bundle, Digest, FixedClock, Identity, IdentityPolicy, Instance, IssuerRule, Pattern,
+    Requirement, TrustedRoot, Verifier,
 };
 
 static VERIFIER: LazyLock<(Verifier, Requirement)> = LazyLock::new(|| {

@@ -252,15 +252,47 @@ async fn a_cache_that_cannot_be_used_costs_nothing_but_time() {
         assert!(p.asked().contains(&"/timestamp.json".to_owned()));
         p.run(&p.verify(&["--offline"])).await.expect(0);
     }
-    // So is one that can only be read.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let folder = p.cache().parent().unwrap().to_owned();
-        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o500)).unwrap();
-        p.run(&p.verify(&[])).await.expect(0);
-        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).unwrap();
+}
+
+/// A file system of its own for the cache: full, and then one that cannot be written.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn cache_crash_a_full_or_a_read_only_disk_is_no_reason_to_fail() {
+    let p = Private::start().await;
+    let cache = p.f.path("mounted");
+    std::fs::create_dir(&cache).unwrap();
+    let mount = "set -e; cache=$1; shift; mount -t tmpfs -o size=4k none \"$cache\";";
+    let probe =
+        std::process::Command::new("unshare").args(["-rm", "sh", "-c", mount, "sh"]).arg(&cache).output();
+    if !probe.is_ok_and(|probe| probe.status.success()) {
+        eprintln!("skipped: unshare -rm and mount are not possible here");
+        return;
     }
+    let program = env!("CARGO_BIN_EXE_signer");
+    let folder = cache.display().to_string();
+    let arguments = p.verify(&["-v", "--cache-dir", &folder]);
+    let in_mount = async |script: &str| {
+        let mut command = Command::new("unshare");
+        command
+            .args(["-rm", "sh", "-c", &format!("{mount} {script}"), "sh", &folder, program])
+            .args(&arguments)
+            .env("SIGNER_TUF_URL", &p.f.sandbox.urls().tuf)
+            .env("SIGNER_TUF_ROOT", p.f.sandbox.data().join("tuf_root.json"));
+        run(command, &arguments).await.expect(0)
+    };
+    let full = in_mount("exec \"$@\"").await;
+    assert!(
+        full.stderr.contains("not kept for the next run") && full.stderr.contains("space"),
+        "{}",
+        full.stderr
+    );
+    let read_only = in_mount("mount -o remount,ro none \"$cache\"; exec \"$@\"").await;
+    assert!(read_only.stderr.contains("Read-only"), "{}", read_only.stderr);
+    // What was put there before is used from there.
+    let filled = "mount -o remount,size=1m none \"$cache\"; \"$@\"; mount -o remount,ro none \"$cache\"; exec \"$@\" --offline";
+    let filled = in_mount(filled).await;
+    assert!(filled.stderr.contains("trust material: cache"), "{}", filled.stderr);
+    assert!(!filled.stderr.contains("not kept"), "{}", filled.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -47,11 +47,14 @@ impl TrustCache {
     /// What is kept, if anything is and can be read.
     pub(super) fn read(&self, repository: &TufRepository) -> Result<Option<State>> {
         let path = self.file(repository);
-        let file = match File::open(&path) {
-            Ok(file) => file,
+        match std::fs::metadata(&path) {
+            // Opening a pipe would wait for somebody to write.
+            Ok(found) if !found.is_file() => return Err(unusable(&path, io::Error::other("not a file"))),
+            Ok(_) => (),
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(unusable(&path, e)),
-        };
+        }
+        let file = File::open(&path).map_err(|e| unusable(&path, e))?;
         let mut json = Vec::new();
         file.take(MAX_FILE + 1).read_to_end(&mut json).map_err(|e| unusable(&path, e))?;
         if json.len() as u64 > MAX_FILE {
