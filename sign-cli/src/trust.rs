@@ -110,6 +110,15 @@ impl Trust {
         }
     }
 
+    fn source_in_words(&self) -> &'static str {
+        match self.source() {
+            "embedded" => "this version of the program",
+            "cache" => "the cache",
+            "file" => "a file",
+            _ => "its TUF repository",
+        }
+    }
+
     fn check_age(&self, context: &Context) -> Result<()> {
         let (Some(limit), now) = (context.global.max_root_age, context.clock().now()) else { return Ok(()) };
         let age = self.as_of().map(|as_of| now.duration_since(as_of));
@@ -137,15 +146,17 @@ impl Trust {
                 if let Some(hint) = error.hint_text() {
                     context.output.note(&format!("  hint: {hint}"));
                 }
-                context.output.note(&format!("  going on with that of {age} ({})", self.source()));
+                context
+                    .output
+                    .note(&format!("  going on with that from {}, of {age}", self.source_in_words()));
             }
             if let Some(error) = &material.not_cached {
                 context.verbose(|| format!("trust material is not kept for the next run: {error}"));
             }
         }
         context.verbose(|| match self {
-            Self::File { path, .. } => format!("trust material: {}, of {age}", path.display()),
-            Self::Tuf { .. } => format!("trust material: {}, of {age}", self.source()),
+            Self::File { path, .. } => format!("trusted root from {}, of {age}", path.display()),
+            Self::Tuf { .. } => format!("trusted root from {}, of {age}", self.source_in_words()),
         });
     }
 

@@ -94,7 +94,7 @@ async fn a_private_instance_is_trusted_by_its_tuf_root() {
     }
     let run = p.run(&p.verify(&["--offline", "-v"])).await.expect(0);
     assert!(
-        run.stderr.contains("trust material: cache, of 20") && run.stderr.contains(" old)"),
+        run.stderr.contains("trusted root from the cache, of 20") && run.stderr.contains(" old)"),
         "{}",
         run.stderr
     );
@@ -135,7 +135,11 @@ async fn offline_opens_no_socket() {
     let mut command = bare(p.f.folder.path(), &public);
     command.env("HTTPS_PROXY", &proxy);
     let refused = run(command, &public).await.expect(1);
-    assert!(refused.stderr.contains("trust material: embedded, of 20"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("trusted root from this version of the program, of 20"),
+        "{}",
+        refused.stderr
+    );
     assert!(listener.accept().is_err(), "somebody called");
 
     // Where the system can take the network away, it goes on just so.
@@ -172,7 +176,11 @@ async fn without_a_network_the_embedded_root_serves_and_says_its_age() {
         let run = run(command, &arguments).await.expect(1);
         assert!(begun.elapsed() < patience, "{url}: {:?}", begun.elapsed());
         assert!(run.stderr.contains("note: trust material could not be updated"), "{}", run.stderr);
-        assert!(run.stderr.contains("going on with that of 2026-10-23"), "{}", run.stderr);
+        assert!(
+            run.stderr.contains("going on with that from this version of the program, of 2026-10-23"),
+            "{}",
+            run.stderr
+        );
     }
     for (limit, status) in [("1h", 3), ("9000d", 1)] {
         let limited = [&arguments[..], &["--offline", "--max-root-age", limit]].concat();
@@ -291,7 +299,7 @@ async fn cache_crash_a_full_or_a_read_only_disk_is_no_reason_to_fail() {
     // What was put there before is used from there.
     let filled = "mount -o remount,size=1m none \"$cache\"; \"$@\"; mount -o remount,ro none \"$cache\"; exec \"$@\" --offline";
     let filled = in_mount(filled).await;
-    assert!(filled.stderr.contains("trust material: cache"), "{}", filled.stderr);
+    assert!(filled.stderr.contains("trusted root from the cache"), "{}", filled.stderr);
     assert!(!filled.stderr.contains("not kept"), "{}", filled.stderr);
 }
 
