@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sign_core::{
-    Code, DEFAULT_TIMEOUT, Error, Result, SigningConfig, TrustCache, TrustMaterial, TrustStore, TrustUpdate,
-    TrustedRoot, TufRepository,
+    Code, DEFAULT_TIMEOUT, Error, Result, SigningConfig, TrustCache, TrustMaterial, TrustOrigin, TrustStore,
+    TrustUpdate, TrustedRoot, TufRepository,
 };
 
 use crate::context::{Context, MAX_TRUST_FILE};
@@ -111,11 +111,13 @@ impl Trust {
     }
 
     fn source_in_words(&self) -> &'static str {
-        match self.source() {
-            "embedded" => "this version of the program",
-            "cache" => "the cache",
-            "file" => "a file",
-            _ => "its TUF repository",
+        match self {
+            Self::File { .. } => "a file",
+            Self::Tuf { material, .. } => match material.origin {
+                TrustOrigin::Embedded => "this version of the program",
+                TrustOrigin::Cache => "the cache",
+                _ => "its TUF repository",
+            },
         }
     }
 
