@@ -13,15 +13,15 @@ use const_oid::db::rfc5280::ID_CE_SUBJECT_ALT_NAME;
 use der::asn1::Utf8StringRef;
 use der::{Decode as _, Encode as _};
 use jiff::Timestamp;
-use rustls_pki_types::CertificateDer;
 use x509_cert::ext::pkix::name::{GeneralName, GeneralNames};
 
-pub(crate) use chain::Path;
+pub(crate) use chain::{CertificateAuthority, Path, check_path_to_anchor};
 pub use claims::Claim;
-pub(crate) use profile::check_leaf;
+pub(crate) use profile::{check_leaf, check_time_stamper};
 pub(crate) use sct::{Sct, embedded_scts};
 
 use crate::clock::Window;
+use crate::crypto::PublicKey;
 use crate::error::{Code, Error, Result};
 
 /// `otherName` type in which Fulcio puts names that are neither an address nor a URI.
@@ -42,16 +42,10 @@ pub struct Certificate {
 #[derive(Debug)]
 pub(crate) struct CtLog {
     pub(crate) url: String,
+    /// Who runs it; what thresholds count.
+    pub(crate) authority: String,
     pub(crate) id: Vec<u8>,
-    pub(crate) key_der: Vec<u8>,
-    pub(crate) window: Window,
-}
-
-/// A certificate authority that is trusted; paths are built inside one of these only.
-#[derive(Debug)]
-pub(crate) struct CertificateAuthority {
-    pub(crate) intermediates: Vec<CertificateDer<'static>>,
-    pub(crate) root: CertificateDer<'static>,
+    pub(crate) key: PublicKey,
     pub(crate) window: Window,
 }
 
@@ -91,7 +85,7 @@ pub(crate) struct Validity {
 }
 
 impl Validity {
-    fn of(certificate: &x509_cert::Certificate) -> Result<Self> {
+    pub(crate) fn of(certificate: &x509_cert::Certificate) -> Result<Self> {
         let time = |time: x509_cert::time::Time| {
             i64::try_from(time.to_unix_duration().as_secs())
                 .ok()

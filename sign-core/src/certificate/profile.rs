@@ -3,7 +3,7 @@
 //! Source: Sigstore client specification and Fulcio certificate specification.
 
 use const_oid::AssociatedOid;
-use const_oid::db::rfc5280::ID_KP_CODE_SIGNING;
+use const_oid::db::rfc5280::{ID_KP_CODE_SIGNING, ID_KP_TIME_STAMPING};
 use const_oid::db::rfc6962::CT_PRECERT_POISON;
 use der::Decode;
 use x509_cert::Version;
@@ -41,6 +41,22 @@ pub(crate) fn check_leaf(certificate: &Certificate) -> Result<()> {
     }
     if extensions(parsed).any(|extension| extension.extn_id == CT_PRECERT_POISON) {
         return Err(invalid("the certificate is a precertificate"));
+    }
+    Ok(())
+}
+
+/// What a timestamp authority's own certificate must look like (RFC 3161 §2.3): it stamps times, nothing
+/// else, and every reader must understand that.
+pub(crate) fn check_time_stamper(parsed: &x509_cert::Certificate) -> Result<()> {
+    let (critical, purposes): (bool, ExtendedKeyUsage) = required(parsed, "extended key usage")?;
+    if !critical || purposes.0 != [ID_KP_TIME_STAMPING] {
+        return Err(invalid("wrong extended key usage").expected("timeStamping alone, and critical"));
+    }
+    if let Some((_, usage)) = optional::<KeyUsage>(parsed, "key usage")?
+        && !usage.digital_signature()
+        && !usage.non_repudiation()
+    {
+        return Err(invalid("wrong key usage").expected("digitalSignature or nonRepudiation"));
     }
     Ok(())
 }

@@ -1,29 +1,33 @@
 //! Steps 3 to 5: the certificate. Profile, path to a trusted authority at every trusted time, SCTs.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
-use super::verified::Check;
-use crate::certificate::{Certificate, Path, Sct, check_leaf, embedded_scts, is_self_issued};
-use crate::crypto::verifies_with_scheme;
+use super::Context;
+use super::threshold::Authorities;
+use super::time::not_in_future;
+use super::verdict::Record;
+use crate::certificate::{Certificate, CtLog, Path, Sct, check_leaf, embedded_scts};
 use crate::error::{Code, Error, Result};
 use crate::trust::TrustedRoot;
 
 /// Checks `certificate` at each of `times`. A stolen key with one early time must not pass because
 /// another time is right.
 pub(super) fn check_certificate(
-    root: &TrustedRoot,
+    context: &Context<'_>,
     certificate: &Certificate,
     times: &[Timestamp],
-    checks: &mut Vec<Check>,
+    record: &mut Record,
 ) -> Result<()> {
-    check_leaf(certificate)?;
-    checks.push(Check::new("certificate-profile", "code signing with one name"));
-    let path = path(root, certificate, times)?;
-    let at = times.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    checks.push(Check::new("certificate-chain", format!("valid at {at}")));
-    check_scts(root, certificate, &path, checks)
+    record.check("certificate-profile", |_| {
+        check_leaf(certificate)?;
+        Ok(((), "code signing, with one name".into()))
+    })?;
+    let path = record.check("certificate-chain", |_| {
+        let path = path(context.root, certificate, times)?;
+        let at = times.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        Ok((path, format!("valid at {at}")))
+    })?;
+    check_scts(context, certificate, &path, record)
 }
 
 /// A path inside one authority of the trusted root, good at every time.
@@ -33,7 +37,7 @@ fn path(root: &TrustedRoot, certificate: &Certificate, times: &[Timestamp]) -> R
         .ok_or_else(|| Error::new(Code::TimestampMissing, "no trusted time for the certificate"))?;
     let mut failure: Option<Error> = None;
     for authority in root.certificate_authorities() {
-        let path = match Path::build(certificate, &authority.intermediates, &authority.root, *first) {
+        let path = match authority.path(certificate, *first) {
             Ok(path) => path,
             Err(error) => {
                 // An authority that did issue it has more to say than one that did not.
@@ -63,60 +67,67 @@ fn path(root: &TrustedRoot, certificate: &Certificate, times: &[Timestamp]) -> R
 
 /// At least one SCT by a trusted log, where the root lists any; and none that is wrong.
 fn check_scts(
-    root: &TrustedRoot,
+    context: &Context<'_>,
     certificate: &Certificate,
     path: &Path,
-    checks: &mut Vec<Check>,
+    record: &mut Record,
 ) -> Result<()> {
-    if !root.lists_ct_logs() {
+    const NAME: &str = "signed-certificate-timestamp";
+    let required = context.thresholds.scts;
+    if !context.root.lists_ct_logs() && required == 0 {
+        record.skip(NAME, "the trusted root lists no CT logs");
         return Ok(());
     }
-    let mut logs = BTreeSet::new();
-    let scts = embedded_scts(certificate)?;
+    let scts = match embedded_scts(certificate) {
+        Ok(scts) => scts,
+        Err(error) => return record.check(NAME, |_| Err(error)),
+    };
+    let mut authorities = Authorities::default();
     for sct in &scts {
-        let mut candidates = root.ct_logs_with_id(&sct.log_id).peekable();
+        let mut candidates = context.root.ct_logs_with_id(&sct.log_id).peekable();
         if candidates.peek().is_none() {
             // By a log that is not known here: it neither proves nor disproves.
+            record.skip(NAME, &format!("by a log that the trusted root does not list: {}", hex::encode(sct.log_id)));
             continue;
         }
-        let signed = sct.signed_data(certificate, path.issuer_key_hash())?;
-        let scheme = sct.scheme()?;
-        let good = candidates.find(|log| {
-            log.window.contains(sct.timestamp)
-                && verifies_with_scheme(&log.key_der, &signed, &sct.signature, scheme)
-        });
-        let Some(log) = good else { return Err(bad_sct(root, sct)) };
-        logs.insert(&log.id);
-        checks.push(Check::new("signed-certificate-timestamp", format!("{} by {}", sct.timestamp, log.url)));
+        let log = record.check(NAME, |_| {
+            let log = check_sct(context, sct, certificate, path)?;
+            Ok((log, format!("{} by {}", sct.timestamp, log.url)))
+        })?;
+        authorities.add(&log.authority, &log.id);
     }
-    if logs.is_empty() {
-        return Err(Error::new(Code::SctInvalid, "no trusted CT log vouches for the certificate")
+    if authorities.count() == 0 {
+        let found = if scts.is_empty() { "none" } else { "only by unknown logs" };
+        let error = Error::new(Code::SctInvalid, "no trusted CT log vouches for the certificate")
             .expected("a signed certificate timestamp by a log of the trusted root")
-            .found(if scts.is_empty() { "none" } else { "only by unknown logs" })
-            .hint("without it, a certificate could have been issued in secret"));
+            .found(found)
+            .hint("without it, a certificate could have been issued in secret");
+        return record.check(NAME, |_| Err(error));
+    }
+    if required > 0 {
+        record.check("sct-threshold", |_| {
+            authorities.at_least(required, "CT logs")?;
+            Ok(((), format!("{} of {required}", authorities.count())))
+        })?;
     }
     Ok(())
 }
 
-fn bad_sct(root: &TrustedRoot, sct: &Sct) -> Error {
-    let outside = root.ct_logs_with_id(&sct.log_id).all(|log| !log.window.contains(sct.timestamp));
-    let error = Error::new(Code::SctInvalid, "the signed certificate timestamp does not verify");
-    if outside {
-        error.expected("a time at which the CT log was trusted").found(sct.timestamp)
-    } else {
-        error
-    }
-}
-
-/// Before 0.3 a bundle may carry a chain, but never the root: a reader that trusted it would trust
-/// whatever it is given.
-pub(super) fn check_no_root(chain: &[Vec<u8>]) -> Result<()> {
-    for der in chain.iter().skip(1) {
-        if is_self_issued(der)? {
-            return Err(Error::new(Code::BundleMalformed, "the bundle carries a root certificate")
-                .expected("the leaf, and intermediates at most")
-                .hint("trust comes from the trusted root alone"));
-        }
-    }
-    Ok(())
+/// Which of the logs with its id signed the SCT.
+fn check_sct<'a>(
+    context: &Context<'a>,
+    sct: &Sct,
+    certificate: &Certificate,
+    path: &Path,
+) -> Result<&'a CtLog> {
+    not_in_future(sct.timestamp, context.now)?;
+    let signed = sct.signed_data(certificate, path.issuer_key_hash())?;
+    let mut signers = context.root.ct_logs_with_id(&sct.log_id).filter(|log| sct.is_by(log, &signed)).peekable();
+    let invalid = |message: &str| Error::new(Code::SctInvalid, message);
+    let Some(first) = signers.peek().copied() else {
+        return Err(invalid("the signed certificate timestamp does not verify"));
+    };
+    signers.find(|log| log.window.contains(sct.timestamp)).ok_or_else(|| {
+        invalid("the CT log was not trusted then").expected(first.window).found(sct.timestamp)
+    })
 }
