@@ -72,8 +72,11 @@ fn main() {
 fn measure(case: &Case) {
     let root = case.root.as_ref();
     let ours = Verifier::new(
-        root.map_or_else(|| TrustedRoot::embedded(Instance::Public), |json| TrustedRoot::from_json(json.as_bytes()))
-            .unwrap(),
+        root.map_or_else(
+            || TrustedRoot::embedded(Instance::Public),
+            |json| TrustedRoot::from_json(json.as_bytes()),
+        )
+        .unwrap(),
         SystemClock,
     );
     let requirement = Requirement::Identities(

@@ -187,12 +187,7 @@ impl PublicKey {
     }
 
     /// Whether `signature` is this key's over `message` with a hash that the format names: CMS does.
-    pub(crate) fn verifies_with_hash(
-        &self,
-        hash: HashAlgorithm,
-        message: &[u8],
-        signature: &[u8],
-    ) -> bool {
+    pub(crate) fn verifies_with_hash(&self, hash: HashAlgorithm, message: &[u8], signature: &[u8]) -> bool {
         if self.hash_algorithm() == Some(hash) {
             return self.verifies(message, signature);
         }

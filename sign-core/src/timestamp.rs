@@ -225,7 +225,9 @@ impl TimestampAuthority {
         }
         self.check_chain(token.time)?;
         if !self.window.contains(token.time) {
-            return Err(invalid("the authority was not trusted then").expected(self.window).found(token.time));
+            return Err(invalid("the authority was not trusted then")
+                .expected(self.window)
+                .found(token.time));
         }
         Ok(())
     }
@@ -233,8 +235,9 @@ impl TimestampAuthority {
     /// The attributes are what is signed: they must lead to the content and to this certificate.
     fn check_attributes(&self, token: &Token) -> Result<()> {
         // Without it, a signature over some other content could be passed off as a timestamp.
-        let content_type =
-            token.attribute(ID_CONTENT_TYPE)?.ok_or_else(|| invalid("no content type among the attributes"))?;
+        let content_type = token
+            .attribute(ID_CONTENT_TYPE)?
+            .ok_or_else(|| invalid("no content type among the attributes"))?;
         if ObjectIdentifier::from_der(&content_type).map_err(unreadable)? != TST_INFO {
             return Err(invalid("the signed content type is another one"));
         }
@@ -284,9 +287,9 @@ impl TimestampAuthority {
         };
         match above.iter().find(|validity| !validity.contains(time)) {
             None => Ok(()),
-            Some(validity) => {
-                Err(invalid("the authority's certificates were not valid then").expected(validity).found(time))
-            }
+            Some(validity) => Err(invalid("the authority's certificates were not valid then")
+                .expected(validity)
+                .found(time)),
         }
     }
 }

@@ -197,9 +197,7 @@ fn failure(error: webpki::Error, leaf: &Certificate, time: Timestamp) -> Error {
                 .expected(leaf.validity())
                 .found(time)
         }
-        e => {
-            Error::new(Code::CertificateUntrusted, "the certificate does not chain to a trusted authority")
-                .found(e.to_string())
-        }
+        e => Error::new(Code::CertificateUntrusted, "the certificate does not chain to a trusted authority")
+            .found(e.to_string()),
     }
 }

@@ -102,9 +102,10 @@ pub(super) fn check_statement(payload: Vec<u8>, record: &mut Record) -> Result<S
 /// The statement must name the artifact by a digest; a name alone identifies nothing.
 pub(super) fn check_subject(statement: &Statement, artifact: &Artifact) -> Result<String> {
     artifact.named_by(statement).ok_or_else(|| {
-        let subjects = statement.subjects().iter().take(3).flat_map(|subject| {
-            subject.digests.iter().map(|(algorithm, hex)| format!("{algorithm}:{hex}"))
-        });
+        let subjects =
+            statement.subjects().iter().take(3).flat_map(|subject| {
+                subject.digests.iter().map(|(algorithm, hex)| format!("{algorithm}:{hex}"))
+            });
         Error::new(Code::SubjectMismatch, "the statement is about another artifact")
             .expected(artifact)
             .found(subjects.collect::<Vec<_>>().join(", "))

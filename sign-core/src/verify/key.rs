@@ -87,7 +87,10 @@ fn check_scts(
         let mut candidates = context.root.ct_logs_with_id(&sct.log_id).peekable();
         if candidates.peek().is_none() {
             // By a log that is not known here: it neither proves nor disproves.
-            record.skip(NAME, &format!("by a log that the trusted root does not list: {}", hex::encode(sct.log_id)));
+            record.skip(
+                NAME,
+                &format!("by a log that the trusted root does not list: {}", hex::encode(sct.log_id)),
+            );
             continue;
         }
         let log = record.check(NAME, |_| {
@@ -122,12 +125,13 @@ fn check_sct<'a>(
 ) -> Result<&'a CtLog> {
     not_in_future(sct.timestamp, context.now)?;
     let signed = sct.signed_data(certificate, path.issuer_key_hash())?;
-    let mut signers = context.root.ct_logs_with_id(&sct.log_id).filter(|log| sct.is_by(log, &signed)).peekable();
+    let mut signers =
+        context.root.ct_logs_with_id(&sct.log_id).filter(|log| sct.is_by(log, &signed)).peekable();
     let invalid = |message: &str| Error::new(Code::SctInvalid, message);
     let Some(first) = signers.peek().copied() else {
         return Err(invalid("the signed certificate timestamp does not verify"));
     };
-    signers.find(|log| log.window.contains(sct.timestamp)).ok_or_else(|| {
-        invalid("the CT log was not trusted then").expected(first.window).found(sct.timestamp)
-    })
+    signers
+        .find(|log| log.window.contains(sct.timestamp))
+        .ok_or_else(|| invalid("the CT log was not trusted then").expected(first.window).found(sct.timestamp))
 }

@@ -58,7 +58,8 @@ pub(super) fn check(
                 version: entry.version.clone(),
                 integrated_time: promised,
             };
-            let evidence = format!("{} {} at index {} of {}", logged.kind, logged.version, logged.log_index, logged.log);
+            let evidence =
+                format!("{} {} at index {} of {}", logged.kind, logged.version, logged.log_index, logged.log);
             Ok(((ProvenEntry { logged, artifact }, log), evidence))
         })?;
         authorities.add(&log.authority, &log.id);

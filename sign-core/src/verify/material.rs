@@ -31,14 +31,14 @@ pub(super) struct Signer {
 pub(super) fn check(bundle: &Bundle, requirement: Option<&Requirement>) -> Result<(Material, String)> {
     let mismatch = |message: &str| Error::new(Code::KeyMaterialMismatch, message);
     let version = match bundle.version {
-        BundleVersion::Legacy => "of cosign's older form",
-        BundleVersion::V0_1 => "0.1",
-        BundleVersion::V0_2 => "0.2",
-        BundleVersion::V0_3 => "0.3",
+        BundleVersion::Legacy => "cosign's older form",
+        BundleVersion::V0_1 => "version 0.1",
+        BundleVersion::V0_2 => "version 0.2",
+        BundleVersion::V0_3 => "version 0.3",
     };
     match (&bundle.key_material, requirement) {
         (KeyMaterial::PublicKey { .. }, Some(Requirement::Key(key))) => {
-            Ok((Material::Key(key.clone()), format!("version {version}, with a key")))
+            Ok((Material::Key(key.clone()), format!("{version}, with a key")))
         }
         (KeyMaterial::PublicKey { .. }, Some(Requirement::Identities(_))) => {
             Err(mismatch("the bundle was signed with a key, not with an identity")
@@ -51,7 +51,7 @@ pub(super) fn check(bundle: &Bundle, requirement: Option<&Requirement>) -> Resul
                 mismatch("the bundle was signed with a key, and neither it nor a log entry holds that")
                     .hint("verify it with --key, if you know whose key it is")
             })?;
-            Ok((Material::Key(key), format!("version {version}, with a key that its log entry names")))
+            Ok((Material::Key(key), format!("{version}, with a key that its log entry names")))
         }
         (_, Some(Requirement::Key(_))) => {
             Err(mismatch("the bundle was signed with an identity, not with a key")
@@ -60,14 +60,14 @@ pub(super) fn check(bundle: &Bundle, requirement: Option<&Requirement>) -> Resul
                 .hint("verify it with an identity and an issuer"))
         }
         (KeyMaterial::Certificate(der), _) => {
-            Ok((Material::Certificate(der.clone()), format!("version {version}, with a certificate")))
+            Ok((Material::Certificate(der.clone()), format!("{version}, with a certificate")))
         }
         (KeyMaterial::Chain(chain), _) => {
             check_no_root(chain)?;
             let leaf = chain.first().ok_or_else(|| {
                 Error::new(Code::BundleMalformed, "the bundle has an empty certificate chain")
             })?;
-            Ok((Material::Certificate(leaf.clone()), format!("version {version}, with a certificate chain")))
+            Ok((Material::Certificate(leaf.clone()), format!("{version}, with a certificate chain")))
         }
     }
 }

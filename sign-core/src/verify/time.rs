@@ -31,12 +31,13 @@ pub(super) fn collect(context: &Context<'_>, bundle: &Bundle, record: &mut Recor
     for response in &bundle.timestamps {
         record.check("timestamp", |_| {
             let known = context.root.timestamp_authorities();
-            let verified = timestamp::verify(response, bundle.signature(), known).or_else(|error| {
-                match whole_envelope(bundle) {
-                    Some(text) => timestamp::verify(response, &text, known),
-                    None => Err(error),
-                }
-            })?;
+            let verified =
+                timestamp::verify(response, bundle.signature(), known).or_else(
+                    |error| match whole_envelope(bundle) {
+                        Some(text) => timestamp::verify(response, &text, known),
+                        None => Err(error),
+                    },
+                )?;
             let (time, authority) = (verified.time, verified.authority);
             let key = authority.fingerprint.as_bytes();
             // Repeating one, wrapped anew perhaps, must not look like a second opinion.
