@@ -34,9 +34,9 @@ const ISSUER: &str = "https://token.actions.githubusercontent.com";
 const WORKFLOW: &str = "https://github.com/sigstore-conformance/extremely-dangerous-public-oidc-beacon/.github/workflows/extremely-dangerous-oidc-beacon.yml@refs/heads/main";
 /// Size of what is hashed under a bare signature: a certificate, a note or an envelope have about that.
 const MESSAGE: [u8; 1024] = [7; 1024];
-/// Long enough to be timed, short enough that a quiet moment is met.
-const ROUND: Duration = Duration::from_millis(40);
-const ROUNDS: usize = 25;
+/// A few bundles long, and shorter than a time slice: of many rounds, some are not interrupted.
+const ROUND: Duration = Duration::from_millis(3);
+const ROUNDS: usize = 300;
 
 /// What a bundle's signatures are made with.
 #[derive(Clone, Copy)]

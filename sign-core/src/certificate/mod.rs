@@ -5,6 +5,7 @@ mod claims;
 mod profile;
 mod sct;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -128,12 +129,7 @@ impl Certificate {
             .ok_or_else(|| invalid("the certificate has no subject alternative name"))?;
         let san = subject_alt_name(names)?;
         let claims = claims::read(extensions())?;
-        if let (Some(new), Some(old)) = (claims.get(&Claim::Issuer), claims.get(&Claim::IssuerV1))
-            && new != old
-        {
-            // Two readers that prefer different extensions would see two issuers.
-            return Err(invalid("the certificate names two issuers").expected(new).found(old));
-        }
+        claims::check_consistent(&claims)?;
         let public_key = parsed
             .tbs_certificate
             .subject_public_key_info
@@ -183,6 +179,13 @@ impl Certificate {
     #[must_use]
     pub fn claim(&self, claim: Claim) -> Option<&str> {
         self.claims.get(&claim).map(String::as_str)
+    }
+
+    /// The claim, or what the extension that replaced it, or that it replaced, says of the same thing.
+    /// Certificates of different years carry one, the other or both; where both, they agree.
+    #[must_use]
+    pub fn claim_in_any_form(&self, claim: Claim) -> Option<Cow<'_, str>> {
+        claims::in_any_form(&self.claims, claim)
     }
 
     /// All claims, by extension number.
