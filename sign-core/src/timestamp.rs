@@ -334,3 +334,217 @@ fn unreadable(error: der::Error) -> Error {
 fn invalid(message: &str) -> Error {
     Error::new(Code::TimestampInvalid, format!("the timestamp: {message}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use cms::cert::IssuerAndSerialNumber;
+    use cms::content_info::{CmsVersion, ContentInfo};
+    use cms::signed_data::{EncapsulatedContentInfo, SignerInfos};
+    use const_oid::db::rfc5912::ECDSA_WITH_SHA_256;
+    use der::Any;
+    use der::asn1::{GeneralizedTime, Int, OctetString, SetOfVec};
+    use x509_cert::attr::Attribute;
+    use x509_tsp::{MessageImprint, TspVersion};
+
+    use super::*;
+    use crate::certificate::testing::{Key, Wish, at, authority, issue, time_stamper};
+
+    const SIGNATURE: &[u8] = b"signature";
+
+    #[derive(der::Sequence)]
+    struct Granted {
+        status: Status,
+        token: ContentInfo,
+    }
+
+    #[derive(der::Sequence)]
+    struct Status {
+        status: u8,
+    }
+
+    /// An authority and its key; valid from 100 to 500, under a root that is for long.
+    struct Tsa {
+        key: Key,
+        authority: TimestampAuthority,
+    }
+
+    impl Tsa {
+        fn new(extensions: Vec<x509_cert::ext::Extension>, window: Window) -> Self {
+            let (key, root_key) = (Key::new(), Key::new());
+            let root =
+                Wish { subject: "CN=root", issuer: "CN=root", validity: (1, 9000), extensions: authority() };
+            let leaf = Wish { subject: "CN=tsa", issuer: "CN=root", validity: (100, 500), extensions };
+            let chain = vec![
+                CertificateDer::from(issue(leaf, &key, &root_key)),
+                CertificateDer::from(issue(root, &root_key, &root_key)),
+            ];
+            let authority =
+                TimestampAuthority::new("https://tsa.example".into(), None, chain, window).unwrap();
+            Self { key, authority }
+        }
+
+        fn good() -> Self {
+            Self::new(time_stamper(true), Window::open(Timestamp::UNIX_EPOCH))
+        }
+
+        fn attributes(&self, info: &[u8]) -> Vec<(ObjectIdentifier, Any)> {
+            let digest = OctetString::new(Digest::sha256(info).as_bytes()).unwrap();
+            vec![
+                (ID_CONTENT_TYPE, Any::encode_from(&TST_INFO).unwrap()),
+                (ID_MESSAGE_DIGEST, Any::encode_from(&digest).unwrap()),
+                (SIGNING_CERTIFICATE_V2, names(&Digest::sha256(&self.authority.leaf_der))),
+            ]
+        }
+
+        /// A response with these attributes, signed as many times as said.
+        fn response(&self, info: &[u8], attributes: Vec<(ObjectIdentifier, Any)>, signers: u8) -> Vec<u8> {
+            let attributes = attributes
+                .into_iter()
+                .map(|(oid, value)| Attribute { oid, values: SetOfVec::try_from(vec![value]).unwrap() });
+            let attributes = SetOfVec::try_from(attributes.collect::<Vec<_>>()).unwrap();
+            let certificate = &self.authority.leaf.tbs_certificate;
+            let sha256 = AlgorithmIdentifierOwned { oid: ID_SHA_256, parameters: None };
+            let signer = |n| SignerInfo {
+                version: CmsVersion::V1,
+                sid: SignerIdentifier::IssuerAndSerialNumber(IssuerAndSerialNumber {
+                    issuer: certificate.issuer.clone(),
+                    serial_number: certificate.serial_number.clone(),
+                }),
+                digest_alg: sha256.clone(),
+                signature: OctetString::new(self.key.sign(&attributes.to_der().unwrap())).unwrap(),
+                signed_attrs: Some(attributes.clone()),
+                signature_algorithm: AlgorithmIdentifierOwned { oid: ECDSA_WITH_SHA_256, parameters: None },
+                unsigned_attrs: (n > 0).then(SetOfVec::new),
+            };
+            let content = Any::encode_from(&OctetString::new(info).unwrap()).unwrap();
+            let signed = SignedData {
+                version: CmsVersion::V3,
+                digest_algorithms: SetOfVec::try_from(vec![sha256.clone()]).unwrap(),
+                encap_content_info: EncapsulatedContentInfo {
+                    econtent_type: TST_INFO,
+                    econtent: Some(content),
+                },
+                certificates: None,
+                crls: None,
+                signer_infos: SignerInfos(
+                    SetOfVec::try_from((0..signers).map(signer).collect::<Vec<_>>()).unwrap(),
+                ),
+            };
+            let token =
+                ContentInfo { content_type: ID_SIGNED_DATA, content: Any::encode_from(&signed).unwrap() };
+            Granted { status: Status { status: 0 }, token }.to_der().unwrap()
+        }
+
+        fn verify(&self, response: &[u8]) -> Result<Timestamp> {
+            verify(response, SIGNATURE, std::slice::from_ref(&self.authority)).map(|stamp| stamp.time)
+        }
+
+        #[track_caller]
+        fn refuses(&self, response: &[u8], why: &str) {
+            let error = self.verify(response).unwrap_err();
+            assert_eq!(error.code(), Code::TimestampInvalid);
+            assert!(error.message().contains(why), "expected {why:?}, found {error}");
+        }
+    }
+
+    fn names(digest: &Digest) -> Any {
+        let hash = OctetString::new(digest.as_bytes()).unwrap();
+        let first = EssCertificateV2 { hash_algorithm: None, hash, issuer_serial: None };
+        Any::encode_from(&SigningCertificateV2 { certificates: vec![first], policies: None }).unwrap()
+    }
+
+    fn info(second: u64, message: &[u8]) -> Vec<u8> {
+        TstInfo {
+            version: TspVersion::V1,
+            policy: ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.2"),
+            message_imprint: MessageImprint {
+                hash_algorithm: AlgorithmIdentifierOwned { oid: ID_SHA_256, parameters: None },
+                hashed_message: OctetString::new(Digest::sha256(message).as_bytes()).unwrap(),
+            },
+            serial_number: Int::new(&[1]).unwrap(),
+            gen_time: GeneralizedTime::from_unix_duration(Duration::from_secs(second)).unwrap(),
+            accuracy: None,
+            ordering: false,
+            nonce: None,
+            tsa: None,
+            extensions: None,
+        }
+        .to_der()
+        .unwrap()
+    }
+
+    #[test]
+    fn times_are_those_of_the_authority_inclusive_at_both_ends() {
+        let tsa = Tsa::good();
+        let stamp = |second| {
+            let info = info(second, SIGNATURE);
+            tsa.response(&info, tsa.attributes(&info), 1)
+        };
+        // The first one is out of time and must leave nothing behind.
+        tsa.refuses(&stamp(501), "certificates");
+        for second in [100, 500, 300] {
+            assert_eq!(tsa.verify(&stamp(second)).unwrap(), at(second as i64));
+        }
+        tsa.refuses(&stamp(501), "not valid then");
+        tsa.refuses(&stamp(99), "not valid then");
+        let window = Window { start: at(200), end: Some(at(300)) };
+        let tsa = Tsa::new(time_stamper(true), window);
+        for (second, good) in [(199, false), (200, true), (300, true), (301, false)] {
+            let info = info(second, SIGNATURE);
+            let response = tsa.response(&info, tsa.attributes(&info), 1);
+            assert_eq!(tsa.verify(&response).is_ok(), good, "{second}");
+        }
+    }
+
+    #[test]
+    fn signed_attributes_must_lead_to_content_and_certificate() {
+        let tsa = Tsa::good();
+        let info = info(300, SIGNATURE);
+        let change = |position: usize, value: Option<Any>| {
+            let mut attributes = tsa.attributes(&info);
+            match value {
+                Some(value) => attributes[position].1 = value,
+                None => drop(attributes.remove(position)),
+            }
+            tsa.response(&info, attributes, 1)
+        };
+        tsa.verify(&tsa.response(&info, tsa.attributes(&info), 1)).unwrap();
+        tsa.refuses(&change(0, None), "no content type");
+        tsa.refuses(&change(0, Some(Any::encode_from(&ID_SIGNED_DATA).unwrap())), "content type is another");
+        tsa.refuses(&change(1, None), "no digest");
+        let other = OctetString::new(Digest::sha256(b"other").as_bytes()).unwrap();
+        tsa.refuses(&change(1, Some(Any::encode_from(&other).unwrap())), "something else was signed");
+        tsa.refuses(&change(2, None), "does not name its signing certificate");
+        tsa.refuses(&change(2, Some(names(&Digest::sha256(b"other")))), "another signing certificate");
+        let mut twice = tsa.attributes(&info);
+        twice.push((ID_CONTENT_TYPE, Any::encode_from(&ID_SIGNED_DATA).unwrap()));
+        tsa.refuses(&tsa.response(&info, twice, 1), "no content type");
+    }
+
+    #[test]
+    fn one_signer_and_no_other() {
+        let tsa = Tsa::good();
+        let info = info(300, SIGNATURE);
+        for signers in [0, 2] {
+            tsa.refuses(&tsa.response(&info, tsa.attributes(&info), signers), "number of signers");
+        }
+        // Another key under the same name and number.
+        let other = Tsa::good();
+        let forged = other.response(&info, tsa.attributes(&info), 1);
+        tsa.refuses(&forged, "signature does not verify");
+    }
+
+    #[test]
+    fn it_is_about_this_signature_by_an_authority_for_timestamps_alone() {
+        let tsa = Tsa::good();
+        let info = info(300, b"another");
+        tsa.refuses(&tsa.response(&info, tsa.attributes(&info), 1), "another signature");
+        let info = self::info(300, SIGNATURE);
+        for extensions in [time_stamper(false), crate::certificate::testing::code_signer(), Vec::new()] {
+            let tsa = Tsa::new(extensions, Window::open(Timestamp::UNIX_EPOCH));
+            tsa.refuses(&tsa.response(&info, tsa.attributes(&info), 1), "certificates");
+        }
+    }
+}

@@ -104,6 +104,7 @@ impl fmt::Debug for CertificateAuthority {
 
 impl Path {
     fn holding_at(self, time: Timestamp) -> Result<Self> {
+        self.check_at(time)?;
         let mut child = self.leaf;
         for validity in &self.above.validities {
             if !child.within(*validity) {
@@ -111,7 +112,6 @@ impl Path {
             }
             child = *validity;
         }
-        self.check_at(time)?;
         Ok(self)
     }
 
@@ -199,5 +199,112 @@ fn failure(error: webpki::Error, leaf: &Certificate, time: Timestamp) -> Error {
         }
         e => Error::new(Code::CertificateUntrusted, "the certificate does not chain to a trusted authority")
             .found(e.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use x509_cert::ext::pkix::constraints::name::GeneralSubtree;
+    use x509_cert::ext::pkix::name::GeneralName;
+
+    use super::super::testing::{Key, Wish, at, authority, code_signer, extension, issue};
+    use super::*;
+
+    const ROOT: &str = "CN=root";
+    const ISSUER: &str = "CN=issuer";
+
+    /// A root, valid for long, and an issuer under it, valid from 100 to 500.
+    struct Pki {
+        issuer_key: Key,
+        authority: CertificateAuthority,
+    }
+
+    impl Pki {
+        fn new(root_extensions: Vec<x509_cert::ext::Extension>) -> Self {
+            let (root_key, issuer_key) = (Key::new(), Key::new());
+            let root = Wish { subject: ROOT, issuer: ROOT, validity: (1, 9000), extensions: root_extensions };
+            let issuer =
+                Wish { subject: ISSUER, issuer: ROOT, validity: (100, 500), extensions: authority() };
+            let chain = vec![
+                CertificateDer::from(issue(issuer, &issuer_key, &root_key)),
+                CertificateDer::from(issue(root, &root_key, &root_key)),
+            ];
+            let window = Window::open(Timestamp::UNIX_EPOCH);
+            Self { issuer_key, authority: CertificateAuthority::new(chain, window).unwrap() }
+        }
+
+        fn leaf(&self, validity: (u64, u64)) -> Certificate {
+            leaf(validity, &self.issuer_key)
+        }
+
+        fn code(&self, leaf: &Certificate, second: i64) -> Option<Code> {
+            self.authority.path(leaf, at(second)).err().map(|e| e.code())
+        }
+
+        fn remembered(&self) -> bool {
+            self.authority.issuers[0].verified.get().is_some()
+        }
+    }
+
+    fn leaf(validity: (u64, u64), issuer: &Key) -> Certificate {
+        let wish = Wish { subject: "", issuer: ISSUER, validity, extensions: code_signer() };
+        Certificate::parse(&issue(wish, &Key::new(), issuer)).unwrap()
+    }
+
+    #[test]
+    fn an_intermediates_own_validity_counts_the_first_time_and_later() {
+        let pki = Pki::new(authority());
+        let (good, late) = (pki.leaf((200, 300)), pki.leaf((400, 600)));
+        for remembered in [false, true] {
+            assert_eq!(pki.remembered(), remembered);
+            // Expired at its issuer's end, though valid itself; and outliving it even before that.
+            assert_eq!(pki.code(&late, 501), Some(Code::CertificateExpired));
+            assert_eq!(pki.code(&late, 450), Some(Code::CertificateInvalid));
+            assert_eq!(pki.code(&good, 199), Some(Code::CertificateExpired));
+            assert_eq!(pki.code(&good, 301), Some(Code::CertificateExpired));
+            assert_eq!(pki.code(&good, -1), Some(Code::CertificateExpired));
+            let path = pki.authority.path(&good, at(200)).unwrap();
+            path.check_at(at(300)).unwrap();
+            assert_eq!(path.check_at(at(301)).unwrap_err().code(), Code::CertificateExpired);
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_vouches_for_nobody_else() {
+        let pki = Pki::new(authority());
+        let forged = leaf((200, 300), &Key::new());
+        assert_eq!(pki.code(&forged, 250), Some(Code::CertificateUntrusted));
+        assert!(!pki.remembered(), "a forged leaf must not leave anything behind");
+        assert_eq!(pki.code(&pki.leaf((200, 300)), 250), None);
+        assert!(pki.remembered());
+        assert_eq!(pki.code(&forged, 250), Some(Code::CertificateUntrusted));
+    }
+
+    #[test]
+    fn paths_with_constrained_names_are_built_anew() {
+        let name = GeneralName::DnsName(der::asn1::Ia5String::new("example.com").unwrap());
+        let permitted = vec![GeneralSubtree { base: name, minimum: 0, maximum: None }];
+        let constraints = NameConstraints { permitted_subtrees: Some(permitted), excluded_subtrees: None };
+        let mut extensions = authority();
+        extensions.push(extension(&constraints, true));
+        let pki = Pki::new(extensions);
+        assert_eq!(pki.code(&pki.leaf((200, 300)), 250), None);
+        assert!(!pki.remembered());
+    }
+
+    #[test]
+    fn an_issuer_that_may_not_issue_is_none() {
+        use x509_cert::ext::pkix::{BasicConstraints, KeyUsage, KeyUsages};
+        let constraints =
+            |critical| extension(&BasicConstraints { ca: true, path_len_constraint: None }, critical);
+        let usage = |usage: KeyUsages| extension(&KeyUsage(usage.into()), true);
+        for extensions in [
+            vec![constraints(true)],
+            vec![constraints(true), usage(KeyUsages::DigitalSignature)],
+            vec![constraints(false), usage(KeyUsages::KeyCertSign)],
+        ] {
+            let pki = Pki::new(extensions);
+            assert_eq!(pki.code(&pki.leaf((200, 300)), 250), Some(Code::CertificateInvalid));
+        }
     }
 }

@@ -4,6 +4,8 @@ mod chain;
 mod claims;
 mod profile;
 mod sct;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

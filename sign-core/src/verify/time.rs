@@ -128,3 +128,17 @@ pub(super) fn unknown_log(id: &[u8]) -> Error {
         .found(hex::encode(id))
         .hint("a newer trusted root may list it; was the bundle made for another instance?")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tolerance_is_inclusive() {
+        let now = Timestamp::from_second(1_000).unwrap();
+        for (second, good) in [(1, true), (1_000, true), (1_060, true), (1_061, false)] {
+            let result = not_in_future(Timestamp::from_second(second).unwrap(), now);
+            assert_eq!(result.err().map(|e| e.code()), (!good).then_some(Code::TimeInFuture), "{second}");
+        }
+    }
+}

@@ -11,4 +11,5 @@ mod legacy;
 mod mutations;
 mod oracle;
 mod sandbox;
+mod strictness;
 mod testdata;
