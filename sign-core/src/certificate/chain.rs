@@ -66,8 +66,22 @@ impl CertificateAuthority {
         Ok(Self { window, root_anchor: anchor(&root)?, intermediates: chain, root, issuers })
     }
 
+    /// Whether one of its certificates has this name, DER: only they can have issued a leaf.
+    fn has_subject(&self, name: &[u8]) -> bool {
+        let anchors = self.issuers.iter().map(|issuer| &issuer.anchor).chain([&self.root_anchor]);
+        // An anchor's name has no header.
+        anchors.into_iter().any(|anchor| !anchor.subject.is_empty() && name.ends_with(&anchor.subject))
+    }
+
     /// Builds the path from `leaf` over any of the intermediates to the root, valid at `time`.
     pub(crate) fn path(&self, leaf: &Certificate, time: Timestamp) -> Result<Path> {
+        if !self.has_subject(&leaf.issuer_name) {
+            return Err(Error::new(
+                Code::CertificateUntrusted,
+                "the certificate does not chain to a trusted authority",
+            )
+            .found("another issuer"));
+        }
         let leaf_der = CertificateDer::from(leaf.der());
         let end_entity = EndEntityCert::try_from(&leaf_der).map_err(|e| failure(e, leaf, time))?;
         // The anchor stands for what was verified above it, and its own name constraints still hold.

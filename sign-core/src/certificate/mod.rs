@@ -3,6 +3,7 @@
 mod chain;
 mod claims;
 mod profile;
+mod raw;
 mod sct;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -13,8 +14,8 @@ use std::fmt;
 
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5280::ID_CE_SUBJECT_ALT_NAME;
+use der::Decode as _;
 use der::asn1::Utf8StringRef;
-use der::{Decode as _, Encode as _};
 use jiff::Timestamp;
 use x509_cert::ext::pkix::name::{GeneralName, GeneralNames};
 
@@ -34,6 +35,8 @@ const OTHER_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.5
 #[derive(Clone)]
 pub struct Certificate {
     der: Vec<u8>,
+    /// Name of the issuer, DER.
+    issuer_name: Vec<u8>,
     public_key: Vec<u8>,
     parsed: x509_cert::Certificate,
     validity: Validity,
@@ -132,13 +135,13 @@ impl Certificate {
         let san = subject_alt_name(names)?;
         let claims = claims::read(extensions())?;
         claims::check_consistent(&claims)?;
-        let public_key = parsed
-            .tbs_certificate
-            .subject_public_key_info
-            .to_der()
-            .map_err(|e| invalid("the public key cannot be read").caused_by(e))?;
+        let parts = raw::Parts::of(der).map_err(|e| invalid("the certificate has no parts").caused_by(e))?;
+        let (Some(issuer_name), Some(public_key)) = (parts.issuer(), parts.public_key()) else {
+            return Err(invalid("the certificate has no issuer or no key"));
+        };
+        let (issuer_name, public_key) = (issuer_name.to_vec(), public_key.to_vec());
         let validity = Validity::of(&parsed)?;
-        Ok(Self { der: der.to_vec(), public_key, parsed, validity, san, claims })
+        Ok(Self { der: der.to_vec(), issuer_name, public_key, parsed, validity, san, claims })
     }
 
     /// The certificate's bytes.

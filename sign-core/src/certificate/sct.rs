@@ -3,10 +3,11 @@
 //! Source: RFC 6962 §3.2 and §3.3.
 
 use const_oid::db::rfc6962::CT_PRECERT_SCTS;
+use der::Decode as _;
 use der::asn1::OctetStringRef;
-use der::{Decode as _, Encode as _};
 use jiff::Timestamp;
 
+use super::raw::Parts;
 use super::{Certificate, CtLog};
 use crate::digest::Digest;
 use crate::error::{Code, Error, Result};
@@ -44,11 +45,9 @@ impl Sct {
 
     /// What the log signed: the precertificate, which is the certificate without its SCTs.
     pub(crate) fn signed_data(&self, certificate: &Certificate, issuer_key_hash: &Digest) -> Result<Vec<u8>> {
-        let mut precertificate = certificate.parsed.tbs_certificate.clone();
-        if let Some(extensions) = &mut precertificate.extensions {
-            extensions.retain(|extension| extension.extn_id != CT_PRECERT_SCTS);
-        }
-        let tbs = precertificate.to_der().map_err(|e| malformed("no precertificate").caused_by(e))?;
+        let tbs = Parts::of(&certificate.der)
+            .and_then(|parts| parts.without_extension(CT_PRECERT_SCTS))
+            .map_err(|e| malformed("no precertificate").caused_by(e))?;
         let tbs_len = u32::try_from(tbs.len()).ok().filter(|len| *len < 1 << 24);
         let tbs_len = tbs_len.ok_or_else(|| malformed("the certificate is too large"))?;
         let extensions_len =

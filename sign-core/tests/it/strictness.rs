@@ -295,6 +295,10 @@ fn find<'a>(checks: &'a [Check], name: &str) -> &'a Check {
     walk(checks, name).unwrap_or_else(|| panic!("no check {name}"))
 }
 
+fn all_names(checks: &[Check]) -> Vec<&'static str> {
+    checks.iter().flat_map(|check| [vec![check.name], all_names(&check.checks)].concat()).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_verdict_tells_every_check_whatever_comes_of_it() {
     const STEPS: [&str; 7] =
@@ -318,6 +322,13 @@ async fn a_verdict_tells_every_check_whatever_comes_of_it() {
             "subject",
         ] {
             assert_eq!(find(verdict.checks(), name).outcome, CheckOutcome::Passed, "{name}");
+        }
+        let documented = std::fs::read_to_string(
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/verification.md"),
+        )
+        .unwrap();
+        for name in all_names(verdict.checks()) {
+            assert!(documented.contains(&format!("`{name}`")), "{name} is not in docs/verification.md");
         }
         let verified = verdict.verified().unwrap();
         let VerifiedSigner::Certificate(certificate) = verified.signer() else { panic!("no certificate") };
