@@ -16,7 +16,7 @@ pub struct Verdict(Answer);
 
 #[derive(Debug)]
 enum Answer {
-    Accepted(VerifiedBundle),
+    Accepted(Box<VerifiedBundle>),
     Rejected { error: Error, checks: Vec<Check> },
 }
 
@@ -60,7 +60,7 @@ impl CheckOutcome {
 
 impl Verdict {
     pub(super) fn accepted(verified: VerifiedBundle) -> Self {
-        Self(Answer::Accepted(verified))
+        Self(Answer::Accepted(Box::new(verified)))
     }
 
     pub(super) fn rejected(error: Error, checks: Vec<Check>) -> Self {
@@ -106,16 +106,15 @@ impl Verdict {
     /// The code of the first check that failed.
     pub fn into_result(self) -> Result<VerifiedBundle> {
         match self.0 {
-            Answer::Accepted(verified) => Ok(verified),
+            Answer::Accepted(verified) => Ok(*verified),
             Answer::Rejected { error, .. } => Err(error),
         }
     }
 
     /// The checks, and the proof or the failure.
-    #[must_use]
     pub fn into_parts(self) -> (Vec<Check>, Result<VerifiedBundle>) {
         match self.0 {
-            Answer::Accepted(verified) => (verified.checks().to_vec(), Ok(verified)),
+            Answer::Accepted(verified) => (verified.checks().to_vec(), Ok(*verified)),
             Answer::Rejected { error, checks } => (checks, Err(error)),
         }
     }
