@@ -117,7 +117,9 @@ pub(super) fn read<'a>(
 ) -> Result<BTreeMap<Claim, String>> {
     let mut claims = BTreeMap::new();
     for (oid, value) in extensions {
-        let Some(number) = oid.arcs().last().filter(|_| oid.parent() == Some(FULCIO_ARC)) else { continue };
+        // The last arc is the last byte: numbers from 128 on take two, and there are none.
+        let Some([number]) = oid.as_bytes().strip_prefix(FULCIO_ARC.as_bytes()) else { continue };
+        let number = u32::from(*number);
         let Some(&claim) = Claim::ALL.iter().find(|claim| claim.extension_number() == number) else {
             continue;
         };
