@@ -13,3 +13,4 @@ mod legacy;
 mod output;
 mod sandbox;
 mod support;
+mod verdicts;
