@@ -8,6 +8,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair
 use const_oid::AssociatedOid;
 use const_oid::db::rfc5280::{ID_KP_CODE_SIGNING, ID_KP_TIME_STAMPING};
 use const_oid::db::rfc5912::ECDSA_WITH_SHA_256;
+use const_oid::db::rfc6962::CT_PRECERT_SCTS;
 use der::asn1::{BitString, Ia5String, OctetString, UtcTime};
 use der::{Decode as _, Encode};
 use jiff::Timestamp;
@@ -20,6 +21,8 @@ use x509_cert::serial_number::SerialNumber;
 use x509_cert::time::{Time, Validity};
 use x509_cert::{Certificate, TbsCertificate, Version};
 
+use crate::digest::Digest;
+
 /// A P-256 key.
 pub(crate) struct Key(EcdsaKeyPair);
 
@@ -30,6 +33,10 @@ impl Key {
 
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
         self.0.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec()
+    }
+
+    pub(crate) fn spki_der(&self) -> Vec<u8> {
+        self.spki().to_der().unwrap()
     }
 
     fn spki(&self) -> SubjectPublicKeyInfoOwned {
@@ -102,6 +109,31 @@ pub(crate) fn time_stamper(critical: bool) -> Vec<Extension> {
         extension(&KeyUsage(KeyUsages::DigitalSignature.into()), true),
         extension(&ExtendedKeyUsage(vec![ID_KP_TIME_STAMPING]), critical),
     ]
+}
+
+/// The extension with these SCTs, each by a log key at a time in milliseconds, for the leaf whose
+/// certificate without the extension is given.
+pub(crate) fn scts(without: &[u8], issuer: &Key, logs: &[(&Key, u64)]) -> Extension {
+    let vector = |bytes: &[u8]| [&u16::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat();
+    let tbs = Certificate::from_der(without).unwrap().tbs_certificate.to_der().unwrap();
+    let mut list = Vec::new();
+    for (log, milliseconds) in logs {
+        let mut signed = vec![0, 0];
+        signed.extend(milliseconds.to_be_bytes());
+        signed.extend([0, 1]);
+        signed.extend(Digest::sha256(&issuer.spki_der()).as_bytes());
+        signed.extend(&u32::try_from(tbs.len()).unwrap().to_be_bytes()[1..]);
+        signed.extend(&tbs);
+        signed.extend([0, 0]);
+        let mut sct = vec![0];
+        sct.extend(Digest::sha256(&log.spki_der()).as_bytes());
+        sct.extend(milliseconds.to_be_bytes());
+        sct.extend([0, 0, 4, 3]);
+        sct.extend(vector(&log.sign(&signed)));
+        list.extend(vector(&sct));
+    }
+    let list = OctetString::new(vector(&list)).unwrap().to_der().unwrap();
+    Extension { extn_id: CT_PRECERT_SCTS, critical: false, extn_value: OctetString::new(list).unwrap() }
 }
 
 pub(crate) fn at(second: i64) -> Timestamp {
