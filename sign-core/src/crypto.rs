@@ -4,20 +4,65 @@
 
 use std::fmt;
 
-use sigstore_crypto::{KeyAlgorithm, SigningScheme, validate_raw_public_key};
-use sigstore_types::{DerPublicKey, SignatureBytes};
-use spki::SubjectPublicKeyInfoRef;
+use aws_lc_rs::digest as aws;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA384_ASN1, ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ED25519,
+    ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
+    UnparsedPublicKey, VerificationAlgorithm,
+};
+use const_oid::db::rfc5912::RSA_ENCRYPTION;
+use der::Encode as _;
+use der::asn1::{AnyRef, BitStringRef};
+use sigstore_crypto::{KeyAlgorithm, validate_raw_public_key};
+use sigstore_types::DerPublicKey;
+use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 
 use crate::digest::{Digest, HashAlgorithm};
 use crate::encoding::pem_decode_all;
 use crate::error::{Code, Error, Result};
 
-/// A public key that signatures are verified with.
-#[derive(Clone, PartialEq, Eq)]
+/// A public key that signatures are verified with. Parsed once: a trusted key meets many signatures.
+#[derive(Clone)]
 pub struct PublicKey {
-    der: DerPublicKey,
-    scheme: SigningScheme,
-    bits: usize,
+    der: Vec<u8>,
+    kind: Kind,
+    parsed: ParsedPublicKey,
+}
+
+/// What kind of key it is, and so how it signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    P256,
+    P384,
+    Ed25519,
+    Rsa { bits: usize },
+}
+
+impl Kind {
+    /// The algorithm of signatures with this hash; none where the two do not go together.
+    fn algorithm(self, hash: Option<HashAlgorithm>) -> Option<&'static dyn VerificationAlgorithm> {
+        use HashAlgorithm::{Sha256, Sha384, Sha512};
+        Some(match (self, hash) {
+            (Self::P256, Some(Sha256)) => &ECDSA_P256_SHA256_ASN1,
+            (Self::P256, Some(Sha384)) => &ECDSA_P256_SHA384_ASN1,
+            (Self::P384, Some(Sha256)) => &ECDSA_P384_SHA256_ASN1,
+            (Self::P384, Some(Sha384)) => &ECDSA_P384_SHA384_ASN1,
+            (Self::Rsa { .. }, Some(Sha256)) => &RSA_PKCS1_2048_8192_SHA256,
+            (Self::Rsa { .. }, Some(Sha384)) => &RSA_PKCS1_2048_8192_SHA384,
+            (Self::Rsa { .. }, Some(Sha512)) => &RSA_PKCS1_2048_8192_SHA512,
+            (Self::Ed25519, None) => &ED25519,
+            _ => return None,
+        })
+    }
+
+    /// The hash that such a key signs with unless a format says otherwise.
+    fn hash(self) -> Option<HashAlgorithm> {
+        match self {
+            Self::P256 | Self::Rsa { .. } => Some(HashAlgorithm::Sha256),
+            Self::P384 => Some(HashAlgorithm::Sha384),
+            Self::Ed25519 => None,
+        }
+    }
 }
 
 impl PublicKey {
@@ -43,32 +88,42 @@ impl PublicKey {
         let malformed = |e: spki::Error| unusable("not a SubjectPublicKeyInfo").found(e.to_string());
         let spki = SubjectPublicKeyInfoRef::try_from(der).map_err(malformed)?;
         let raw = spki.subject_public_key.raw_bytes();
-        let der = DerPublicKey::from_bytes(der);
-        let unsupported = |e: sigstore_crypto::Error| {
+        let unsupported = |found: String| {
             unusable("the key is not supported")
                 .expected("ECDSA P-256 or P-384, RSA of at least 2048 bits, or Ed25519")
-                .found(e.to_string())
+                .found(found)
         };
-        let algorithm = KeyAlgorithm::from_spki(&der).map_err(unsupported)?;
-        let (scheme, bits) = match algorithm {
-            KeyAlgorithm::EcdsaP256 => (SigningScheme::EcdsaP256Sha256, 256),
-            KeyAlgorithm::EcdsaP384 => (SigningScheme::EcdsaP384Sha384, 384),
-            KeyAlgorithm::Ed25519 => (SigningScheme::Ed25519, 255),
-            KeyAlgorithm::Rsa => (SigningScheme::RsaPkcs1Sha256, rsa_bits(raw)),
-            other => {
-                return Err(unusable("the key is not supported")
-                    .expected("ECDSA P-256 or P-384, RSA of at least 2048 bits, or Ed25519")
-                    .found(format!("{other:?}")));
-            }
+        let library = |e: sigstore_crypto::Error| unsupported(e.to_string());
+        let algorithm = KeyAlgorithm::from_spki(&DerPublicKey::from_bytes(der)).map_err(library)?;
+        let kind = match algorithm {
+            KeyAlgorithm::EcdsaP256 => Kind::P256,
+            KeyAlgorithm::EcdsaP384 => Kind::P384,
+            KeyAlgorithm::Ed25519 => Kind::Ed25519,
+            KeyAlgorithm::Rsa => Kind::Rsa { bits: rsa_bits(raw) },
+            other => return Err(unsupported(format!("{other:?}"))),
         };
-        validate_raw_public_key(scheme, raw).map_err(unsupported)?;
-        Ok(Self { der, scheme, bits })
+        // Compressed points and weak moduli, which AWS-LC would take.
+        validate_raw_public_key(algorithm.default_signing_scheme(), raw).map_err(library)?;
+        let parsed = kind
+            .algorithm(kind.hash())
+            .and_then(|algorithm| ParsedPublicKey::new(algorithm, raw).ok())
+            .ok_or_else(|| unusable("the key is none of its kind"))?;
+        Ok(Self { der: der.to_vec(), kind, parsed })
+    }
+
+    /// Parses a PKCS #1 `RSAPublicKey`, the form in which old trusted roots hold RSA keys.
+    pub(crate) fn from_pkcs1(der: &[u8]) -> Result<Self> {
+        let spki = || -> der::Result<Vec<u8>> {
+            let algorithm = AlgorithmIdentifierRef { oid: RSA_ENCRYPTION, parameters: Some(AnyRef::NULL) };
+            SubjectPublicKeyInfoRef { algorithm, subject_public_key: BitStringRef::from_bytes(der)? }.to_der()
+        };
+        Self::from_der(&spki().map_err(|e| unusable("not an RSA key").caused_by(e))?)
     }
 
     /// The `SubjectPublicKeyInfo`, DER.
     #[must_use]
     pub fn as_der(&self) -> &[u8] {
-        self.der.as_bytes()
+        &self.der
     }
 
     /// SHA-256 over the `SubjectPublicKeyInfo`: how a key is named in hints and by people.
@@ -80,56 +135,79 @@ impl PublicKey {
     /// The hash that is signed, or `None` for Ed25519, which signs whole messages.
     #[must_use]
     pub fn hash_algorithm(&self) -> Option<HashAlgorithm> {
-        match self.scheme {
-            SigningScheme::EcdsaP384Sha384 => Some(HashAlgorithm::Sha384),
-            SigningScheme::Ed25519 => None,
-            _ => Some(HashAlgorithm::Sha256),
-        }
+        self.kind.hash()
     }
 
     /// The raw 32 bytes of an Ed25519 key.
     pub(crate) fn ed25519_bytes(&self) -> Option<&[u8]> {
         let start = self.as_der().len().checked_sub(32)?;
-        (self.scheme == SigningScheme::Ed25519).then(|| self.as_der().get(start..))?
+        (self.kind == Kind::Ed25519).then(|| self.as_der().get(start..))?
     }
 
     /// The name in the protobuf `PublicKeyDetails`, as Rekor v2 writes it; `None` where that log
     /// takes no such key.
     pub(crate) fn key_details(&self) -> Option<&'static str> {
-        match (self.scheme, self.bits) {
-            (SigningScheme::EcdsaP256Sha256, _) => Some("PKIX_ECDSA_P256_SHA_256"),
-            (SigningScheme::EcdsaP384Sha384, _) => Some("PKIX_ECDSA_P384_SHA_384"),
-            (SigningScheme::RsaPkcs1Sha256, 2048) => Some("PKIX_RSA_PKCS1V15_2048_SHA256"),
-            (SigningScheme::RsaPkcs1Sha256, 3072) => Some("PKIX_RSA_PKCS1V15_3072_SHA256"),
-            (SigningScheme::RsaPkcs1Sha256, 4096) => Some("PKIX_RSA_PKCS1V15_4096_SHA256"),
+        match self.kind {
+            Kind::P256 => Some("PKIX_ECDSA_P256_SHA_256"),
+            Kind::P384 => Some("PKIX_ECDSA_P384_SHA_384"),
+            Kind::Rsa { bits: 2048 } => Some("PKIX_RSA_PKCS1V15_2048_SHA256"),
+            Kind::Rsa { bits: 3072 } => Some("PKIX_RSA_PKCS1V15_3072_SHA256"),
+            Kind::Rsa { bits: 4096 } => Some("PKIX_RSA_PKCS1V15_4096_SHA256"),
             _ => None,
+        }
+    }
+
+    /// `SignatureAndHashAlgorithm` of TLS 1.2 (RFC 5246 §7.4.1.4.1: hash, then signature), by which SCTs
+    /// name how they are signed; `None` where CT has no such key.
+    pub(crate) fn tls_algorithm(&self) -> Option<[u8; 2]> {
+        match self.kind {
+            Kind::P256 => Some([4, 3]),
+            Kind::P384 => Some([5, 3]),
+            Kind::Rsa { .. } => Some([4, 1]),
+            Kind::Ed25519 => None,
         }
     }
 
     /// Whether `signature` is this key's over `message`.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        let signature = SignatureBytes::from_bytes(signature);
-        sigstore_crypto::verify_signature(&self.der, message, &signature, self.scheme).is_ok()
+        self.parsed.verify_sig(message, signature).is_ok()
     }
 
     /// Whether `signature` is this key's over the message with this digest. Always false for
     /// another hash than [`PublicKey::hash_algorithm`].
     pub(crate) fn verifies_digest(&self, digest: &Digest, signature: &[u8]) -> bool {
-        let signature = SignatureBytes::from_bytes(signature);
+        let algorithm = match digest.algorithm() {
+            HashAlgorithm::Sha256 => &aws::SHA256,
+            HashAlgorithm::Sha384 => &aws::SHA384,
+            HashAlgorithm::Sha512 => &aws::SHA512,
+        };
         self.hash_algorithm() == Some(digest.algorithm())
-            && sigstore_crypto::verify_signature_prehashed(
-                &self.der,
-                digest.as_bytes(),
-                &signature,
-                self.scheme,
-            )
-            .is_ok()
+            && aws::Digest::import_less_safe(digest.as_bytes(), algorithm)
+                .is_ok_and(|digest| self.parsed.verify_digest_sig(&digest, signature).is_ok())
+    }
+
+    /// Whether `signature` is this key's over `message` with a hash that the format names: CMS does.
+    pub(crate) fn verifies_with_hash(&self, hash: HashAlgorithm, message: &[u8], signature: &[u8]) -> bool {
+        if self.hash_algorithm() == Some(hash) {
+            return self.verifies(message, signature);
+        }
+        self.kind.algorithm(Some(hash)).is_some_and(|algorithm| {
+            UnparsedPublicKey::new(algorithm, self.parsed.as_ref()).verify(message, signature).is_ok()
+        })
     }
 }
 
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.der == other.der
+    }
+}
+
+impl Eq for PublicKey {}
+
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PublicKey({} {})", self.scheme.name(), self.fingerprint())
+        write!(f, "PublicKey({:?} {})", self.kind, self.fingerprint())
     }
 }
 
@@ -148,19 +226,6 @@ fn rsa_bits(pkcs1: &[u8]) -> usize {
     let bytes = modulus.as_bytes();
     let leading = bytes.first().map_or(0, |first| first.leading_zeros() as usize);
     bytes.len() * 8 - leading
-}
-
-/// A signature by a key that is not a signer's own: SCTs name their scheme, and old roots hold RSA
-/// keys in PKCS #1.
-pub(crate) fn verifies_with_scheme(
-    key_der: &[u8],
-    message: &[u8],
-    signature: &[u8],
-    scheme: SigningScheme,
-) -> bool {
-    let key = DerPublicKey::from_bytes(key_der);
-    let signature = SignatureBytes::from_bytes(signature);
-    sigstore_crypto::verify_signature(&key, message, &signature, scheme).is_ok()
 }
 
 #[cfg(test)]

@@ -38,6 +38,7 @@ pub(crate) fn base64_decode_lenient(text: &str) -> Result<Vec<u8>> {
 }
 
 /// The PEM form of `der`, with lines of 64 characters.
+#[cfg(any(feature = "net", test))]
 #[must_use]
 pub(crate) fn pem_encode(label: &str, der: &[u8]) -> String {
     let text = base64_encode(der);

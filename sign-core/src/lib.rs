@@ -7,6 +7,7 @@ mod encoding;
 mod error;
 #[cfg(feature = "net")]
 mod http;
+mod json;
 
 // L1, formats
 mod bundle;
@@ -63,8 +64,8 @@ pub use trust::{
     TrustConfig, TrustedRoot, TrustedService,
 };
 pub use verify::{
-    Artifact, Check, LoggedEntry, Requirement, TimeSource, TrustedTime, VerifiedBundle, VerifiedSigner,
-    Verifier,
+    Artifact, Check, CheckOutcome, LoggedEntry, Requirement, Thresholds, TimeSource, TrustedTime, Verdict,
+    VerifiedBundle, VerifiedSigner, Verifier,
 };
 
 #[cfg(feature = "net")]

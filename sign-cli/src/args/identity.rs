@@ -43,12 +43,30 @@ pub(crate) struct IdentityArgs {
     /// The git ref, such as refs/tags/v1.0.0
     #[arg(long = "ref", value_name = "REF", env = "SIGNER_REF", alias = "certificate-github-workflow-ref")]
     pub(crate) git_ref: Option<String>,
-    /// The commit
-    #[arg(long, value_name = "SHA", env = "SIGNER_COMMIT", alias = "certificate-github-workflow-sha")]
+    /// The commit that was built
+    #[arg(
+        long,
+        value_name = "SHA",
+        env = "SIGNER_COMMIT",
+        visible_alias = "source-digest",
+        alias = "certificate-github-workflow-sha"
+    )]
     pub(crate) commit: Option<String>,
     /// The event that started the workflow
     #[arg(long, value_name = "EVENT", env = "SIGNER_TRIGGER", alias = "certificate-github-workflow-trigger")]
     pub(crate) trigger: Option<String>,
+    /// Whose machine ran the build: github-hosted or self-hosted
+    #[arg(long, value_name = "ENVIRONMENT", env = "SIGNER_RUNNER_ENVIRONMENT")]
+    pub(crate) runner_environment: Option<String>,
+    /// The build instructions that asked for the certificate, such as a reusable workflow, with their ref
+    #[arg(long, value_name = "URI", env = "SIGNER_BUILD_SIGNER_URI")]
+    pub(crate) build_signer_uri: Option<String>,
+    /// The commit of those instructions
+    #[arg(long, value_name = "SHA", env = "SIGNER_BUILD_SIGNER_DIGEST")]
+    pub(crate) build_signer_digest: Option<String>,
+    /// Any other claim of the certificate, by the name that `signer inspect` shows; repeatable
+    #[arg(long = "claim", value_name = "NAME=VALUE", env = "SIGNER_CLAIM", value_parser = super::key_value)]
+    pub(crate) claims: Vec<(String, String)>,
     /// The signer's public key, PEM, instead of an identity: for signatures made with a key that is kept
     #[arg(
         long,

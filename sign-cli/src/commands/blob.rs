@@ -73,10 +73,10 @@ pub(crate) fn verify(context: &Context, args: &VerifyBlob) -> Items {
             .output
             .note("Two files with the same SHA-1 can be made at will; a better digest proves more.");
     }
-    let verified = context.verifier()?.verify_owned(bundle, &artifact, &requirement);
+    let (checks, verified) = context.verifier()?.examine_owned(bundle, &artifact, &requirement).into_parts();
+    views::explain(context, &checks);
     let item = match verified.and_then(|verified| of_type(verified, &types)) {
         Ok(verified) => {
-            views::explain(context, &verified);
             let kind = if verified.statement().is_some() { "statement about" } else { "signature of" };
             let item = Item::new(&args.file)
                 .line(format!("verified {kind} {}", args.file))
@@ -89,7 +89,13 @@ pub(crate) fn verify(context: &Context, args: &VerifyBlob) -> Items {
             }
             item
         }
-        Err(error) => Item::failed(&args.file, error),
+        Err(error) => {
+            let mut item = Item::failed(&args.file, error).field("checks", views::checks(&checks));
+            if !context.global.verbose {
+                item.notes.extend(views::passed_line(&checks));
+            }
+            item
+        }
     };
     Ok(vec![item])
 }

@@ -24,7 +24,7 @@ pub(crate) fn requirement(args: &IdentityArgs) -> Result<Requirement> {
     }
     let sans = patterns(&args.certificate_identity, &args.certificate_identity_regexp)?;
     let issuers = issuers(args)?;
-    let claims = claims(args);
+    let claims = claims(args)?;
     let required = |found: &str| {
         Error::new(Code::IdentityRequired, "verification needs to know whose signature to accept")
             .expected("--certificate-identity (or --repository) and --certificate-oidc-issuer, or --key")
@@ -86,7 +86,7 @@ fn issuers(args: &IdentityArgs) -> Result<Vec<IssuerRule>> {
 }
 
 /// The claims that narrow every identity. Each is compared exactly.
-fn claims(args: &IdentityArgs) -> Vec<(Claim, Pattern)> {
+fn claims(args: &IdentityArgs) -> Result<Vec<(Claim, Pattern)>> {
     let repository = args.repository.as_deref().map(|repository| {
         if repository.contains("://") {
             (Claim::SourceRepositoryUri, Pattern::exact(repository))
@@ -95,14 +95,19 @@ fn claims(args: &IdentityArgs) -> Vec<(Claim, Pattern)> {
         }
     });
     let exact = |claim, value: &Option<String>| value.as_deref().map(|text| (claim, Pattern::exact(text)));
-    [
+    let named = [
         repository,
         exact(Claim::GithubWorkflowName, &args.workflow),
-        exact(Claim::GithubWorkflowRef, &args.git_ref),
-        exact(Claim::GithubWorkflowSha, &args.commit),
-        exact(Claim::GithubWorkflowTrigger, &args.trigger),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+        exact(Claim::SourceRepositoryRef, &args.git_ref),
+        exact(Claim::SourceRepositoryDigest, &args.commit),
+        exact(Claim::BuildTrigger, &args.trigger),
+        exact(Claim::RunnerEnvironment, &args.runner_environment),
+        exact(Claim::BuildSignerUri, &args.build_signer_uri),
+        exact(Claim::BuildSignerDigest, &args.build_signer_digest),
+    ];
+    let mut claims: Vec<_> = named.into_iter().flatten().collect();
+    for (name, value) in &args.claims {
+        claims.push((name.parse()?, Pattern::exact(value)));
+    }
+    Ok(claims)
 }

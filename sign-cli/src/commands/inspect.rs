@@ -1,10 +1,7 @@
 //! `signer inspect`: what a bundle says, and what of that is proven.
 
 use serde_json::{Value, json};
-use sign_core::{
-    Artifact, Bundle, Certificate, Content, Digest, Error, HashAlgorithm, Identity, IdentityPolicy,
-    IssuerRule, KeyMaterial, Pattern, Requirement, Result, Statement, VerifiedBundle,
-};
+use sign_core::{Bundle, Certificate, Check, CheckOutcome, Content, KeyMaterial, Result, Statement};
 
 use super::{Items, views};
 use crate::args::Inspect;
@@ -18,60 +15,99 @@ const MAX_BUNDLE_FILE: u64 = 128 * 1024 * 1024;
 pub(crate) fn run(context: &Context, args: &Inspect) -> Items {
     let bundle = Bundle::parse_any(&read_file(&args.bundle, MAX_BUNDLE_FILE)?)
         .map_err(|e| e.context(args.bundle.display()))?;
-    let mut item = Item::new(args.bundle.display().to_string());
-    item = claimed(item, &bundle)?;
-    match prove(context, &bundle) {
-        Ok(verified) => {
-            item = item
-                .line("Proven against the trusted root:")
-                .field("proven", Value::from(views::fields(&verified)));
-            for check in verified.checks() {
-                item = item.line(views::check_line(check));
-            }
-            item = item
-                .line("Not decided here: whether this signer is the right one, and whether the file or image at hand")
-                .line("has this digest. `signer verify` and `signer verify-blob` decide that.");
-        }
-        Err(error) => {
-            item = item
-                .line(format!("Not proven: {error}"))
-                .field("proven", Value::Null)
-                .field("whyNotProven", json!({"code": error.code().as_str(), "message": error.to_string()}));
+    let checks = context.verifier()?.inspect(&bundle);
+    let proven = Proven::of(&checks);
+    let item = Item::new(args.bundle.display().to_string()).line("Claimed by the bundle:");
+    let mut item = claimed(item, &bundle, &proven)?;
+    match checks.iter().find(|check| check.outcome == CheckOutcome::Failed) {
+        None => item = item.line("Proven against the trusted root:"),
+        Some(failed) => {
+            let code = failed.code.map(|code| code.as_str());
+            item =
+                item.line(format!("Not proven: {} [{}]", failed.evidence, code.unwrap_or_default())).field(
+                    "whyNotProven",
+                    json!({"check": failed.name, "code": code, "message": failed.evidence}),
+                );
         }
     }
+    item.lines.extend(views::check_lines(&checks));
+    item = item
+        .line("Not decided here: whether this signer is the right one, and whether the file or image at hand")
+        .line("has this digest. `signer verify` and `signer verify-blob` decide that.")
+        .field("proven", proven.json())
+        .field("checks", views::checks(&checks));
     Ok(vec![item])
 }
 
-/// What the bundle says of itself. Nothing here is believed.
-fn claimed(mut item: Item, bundle: &Bundle) -> Result<Item> {
-    item = item.line("Claimed by the bundle:");
+/// Which of a bundle's claims the checks bear out.
+struct Proven {
+    /// A trusted certificate or a logged key, and a signature by it.
+    signature: bool,
+    log_entries: Vec<bool>,
+    timestamps: Vec<bool>,
+    /// What each timestamp says.
+    times: Vec<String>,
+}
+
+impl Proven {
+    fn of(checks: &[Check]) -> Self {
+        let under = |step: &str, name: &'static str| {
+            let step = checks.iter().find(|check| check.name == step);
+            step.map(|step| step.checks.as_slice())
+                .unwrap_or_default()
+                .iter()
+                .filter(move |check| check.name == name)
+        };
+        let passed = |check: &Check| check.outcome == CheckOutcome::Passed;
+        let times = under("trusted-time", "timestamp").filter(|check| passed(check));
+        Self {
+            signature: checks.iter().any(|check| check.name == "signature" && passed(check)),
+            log_entries: under("transparency-log", "log-entry").map(passed).collect(),
+            timestamps: under("trusted-time", "timestamp").map(passed).collect(),
+            times: times.map(|check| check.evidence.clone()).collect(),
+        }
+    }
+
+    fn json(&self) -> Value {
+        json!({"signature": self.signature, "logEntries": self.log_entries, "timestamps": self.timestamps})
+    }
+}
+
+/// What the bundle says of itself, each with whether it is proven.
+fn claimed(mut item: Item, bundle: &Bundle, proven: &Proven) -> Result<Item> {
+    let mark = |proven: bool| if proven { "  proven " } else { "  claim  " };
+    let signed = mark(proven.signature);
     if let Some(der) = bundle.leaf_certificate() {
         match Certificate::parse(der) {
             Ok(certificate) => {
                 item = item
-                    .line(format!("  signer     {}", certificate.san()))
-                    .line(format!("  issuer     {}", certificate.issuer().unwrap_or("none")))
-                    .line(format!("  valid      {} to {}", certificate.not_before(), certificate.not_after()))
+                    .line(format!("{signed} signer     {}", certificate.san()))
+                    .line(format!("{signed} issuer     {}", certificate.issuer().unwrap_or("none")))
+                    .line(format!(
+                        "{signed} valid      {} to {}",
+                        certificate.not_before(),
+                        certificate.not_after()
+                    ))
                     .field("identity", certificate.san().to_string())
                     .field("issuer", certificate.issuer())
                     .field("claims", views::claims(&certificate));
                 // The issuer has its line already; it is in the certificate twice, in two encodings.
                 for (claim, value) in certificate.claims().filter(|(_, v)| Some(*v) != certificate.issuer()) {
-                    item = item.line(format!("  {:<10} {value}", claim.as_str()));
+                    item = item.line(format!("{signed} {:<10} {value}", claim.as_str()));
                 }
             }
-            Err(error) => item = item.line(format!("  certificate that cannot be read: {error}")),
+            Err(error) => item = item.line(format!("{signed} certificate that cannot be read: {error}")),
         }
     }
     if let KeyMaterial::PublicKey { hint } = &bundle.key_material {
-        item = item.line(format!("  key hint   {hint}")).field("keyHint", hint.as_str());
+        item = item.line(format!("{} key hint   {hint}", mark(false))).field("keyHint", hint.as_str());
     }
     match &bundle.content {
         Content::Message(message) => {
-            let digest = message.digest.as_ref().map(|(name, bytes)| format!("{name} {}", hex(bytes)));
+            let digest = message.digest.as_ref().map(|(name, bytes)| format!("{name} {}", views::hex(bytes)));
             item = item
                 .line(format!(
-                    "  signature  of a message, digest {}",
+                    "{signed} signature  of a message, digest {}",
                     digest.as_deref().unwrap_or("not said")
                 ))
                 .field("content", "message-signature")
@@ -80,7 +116,7 @@ fn claimed(mut item: Item, bundle: &Bundle) -> Result<Item> {
         Content::Dsse(envelope) => {
             item = item
                 .line(format!(
-                    "  signature  of an envelope, {} bytes of {}",
+                    "{signed} signature  of an envelope, {} bytes of {}",
                     envelope.payload.len(),
                     envelope.payload_type
                 ))
@@ -88,14 +124,14 @@ fn claimed(mut item: Item, bundle: &Bundle) -> Result<Item> {
                 .field("payloadType", envelope.payload_type.as_str());
             if let Ok(statement) = Statement::parse(envelope.payload.clone()) {
                 item = item
-                    .line(format!("  type       {}", statement.predicate_type()))
+                    .line(format!("{signed} type       {}", statement.predicate_type()))
                     .field("predicateType", statement.predicate_type())
                     .field("subjects", views::subjects(&statement));
                 for subject in statement.subjects() {
                     let digests: Vec<_> =
                         subject.digests.iter().map(|(name, hex)| format!("{name}:{hex}")).collect();
                     let name = subject.name.as_deref().unwrap_or("");
-                    item = item.line(format!("  subject    {name} {}", digests.join(" ")));
+                    item = item.line(format!("{signed} subject    {name} {}", digests.join(" ")));
                 }
             }
         }
@@ -103,42 +139,15 @@ fn claimed(mut item: Item, bundle: &Bundle) -> Result<Item> {
     let entries = bundle.log_entries.iter();
     let entries = entries.map(|e| json!({"kind": e.kind, "version": e.version, "logIndex": e.log_index}));
     item = item.field("logEntries", entries.collect::<Value>());
-    for entry in &bundle.log_entries {
-        item =
-            item.line(format!("  log entry  {} {} at index {}", entry.kind, entry.version, entry.log_index));
+    for (index, entry) in bundle.log_entries.iter().enumerate() {
+        let mark = mark(proven.log_entries.get(index).copied().unwrap_or(false));
+        item = item
+            .line(format!("{mark} log entry  {} {} at index {}", entry.kind, entry.version, entry.log_index));
     }
-    Ok(item
-        .line(format!("  timestamps {}", bundle.timestamps.len()))
-        .field("timestamps", bundle.timestamps.len()))
-}
-
-/// Runs every check there is, with the signer and the digest that the bundle itself claims.
-fn prove(context: &Context, bundle: &Bundle) -> Result<VerifiedBundle> {
-    let unprovable = |why: &str| Error::new(sign_core::Code::KeyMaterialMismatch, why);
-    let der = bundle.leaf_certificate().ok_or_else(|| unprovable("the key is not in the bundle"))?;
-    let certificate = Certificate::parse(der)?;
-    let issuer =
-        certificate.issuer().map_or(IssuerRule::None, |issuer| IssuerRule::Matches(Pattern::exact(issuer)));
-    let san = Some(Pattern::exact(certificate.san().to_string()));
-    let requirement =
-        Requirement::Identities(IdentityPolicy::new(vec![Identity { san, issuer, claims: vec![] }])?);
-    let digest = match &bundle.content {
-        Content::Message(message) => message
-            .digest
-            .as_ref()
-            .filter(|(name, _)| name == "SHA2_256")
-            .and_then(|(_, bytes)| Digest::new(HashAlgorithm::Sha256, bytes.as_slice()).ok())
-            .ok_or_else(|| unprovable("the bundle does not say the SHA-256 digest of what was signed"))?,
-        Content::Dsse(envelope) => Statement::parse(envelope.payload.clone())?
-            .subjects()
-            .iter()
-            .flat_map(|subject| &subject.digests)
-            .find_map(|(name, hex)| format!("{name}:{hex}").parse().ok())
-            .ok_or_else(|| unprovable("no subject has a digest that could be matched"))?,
-    };
-    context.verifier()?.verify(bundle, &Artifact::from_digest(digest), &requirement)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    for index in 0..bundle.timestamps.len() {
+        let mark = mark(proven.timestamps.get(index).copied().unwrap_or(false));
+        let time = proven.times.get(index).map_or("whose time is not known", String::as_str);
+        item = item.line(format!("{mark} timestamp  {time}"));
+    }
+    Ok(item.field("timestamps", bundle.timestamps.len()))
 }

@@ -39,7 +39,7 @@ pub(crate) async fn run(context: &Context, args: Verify) -> Items {
                         predicates.extend(statements.map(|s| (items.len(), s.predicate().to_vec())));
                     }
                     explain(context, &verdict);
-                    items.push(tell(&image, verdict));
+                    items.push(tell(&image, verdict, context.global.verbose));
                 }
             }
             Err(error) => items.push(Item::failed(nameable(text), error)),
@@ -64,18 +64,19 @@ fn nameable(text: &str) -> &str {
 fn explain(context: &Context, verdict: &ImageVerdict) {
     for candidate in &verdict.accepted {
         context.verbose(|| format!("{} accepted", candidate.referrer));
-        views::explain(context, &candidate.verified);
+        views::explain(context, candidate.verified.checks());
     }
     for candidate in &verdict.rejected {
         let place = candidate.referrer.as_ref().map_or("a list".to_owned(), ToString::to_string);
         context.verbose(|| format!("{place} not accepted: {}", candidate.error));
+        views::explain(context, &candidate.checks);
     }
     for predicate_type in &verdict.other_types {
         context.verbose(|| format!("left aside: a bundle that claims to be {predicate_type}"));
     }
 }
 
-fn tell(image: &Image, verdict: ImageVerdict) -> Item {
+fn tell(image: &Image, verdict: ImageVerdict, verbose: bool) -> Item {
     let name = format!("{}@{}", image.store.name(), verdict.subject.digest);
     let mut item = Item::new(&image.reference)
         .field("image", image.store.name())
@@ -86,7 +87,7 @@ fn tell(image: &Image, verdict: ImageVerdict) -> Item {
     let rejected: Value = verdict
         .rejected
         .iter()
-        .map(|r| json!({"referrer": r.referrer.as_ref().map(ToString::to_string), "code": r.error.code().as_str(), "message": r.error.to_string()}))
+        .map(|r| json!({"referrer": r.referrer.as_ref().map(ToString::to_string), "code": r.error.code().as_str(), "message": r.error.to_string(), "checks": views::checks(&r.checks)}))
         .collect();
     let accepted: Value = verdict
         .accepted
@@ -101,6 +102,10 @@ fn tell(image: &Image, verdict: ImageVerdict) -> Item {
         .collect();
     item = item.field("verified", accepted).field("rejected", rejected);
     if let Err(error) = verdict.result {
+        // Of several candidates each came another way; `-v` has told them all.
+        if let ([only], false) = (verdict.rejected.as_slice(), verbose) {
+            item.notes.extend(views::passed_line(&only.checks));
+        }
         item.error = Some(error);
         return item;
     }

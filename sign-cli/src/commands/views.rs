@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use sign_core::{Certificate, Check, TimeSource, VerifiedBundle, VerifiedSigner};
+use sign_core::{Certificate, Check, CheckOutcome, TimeSource, VerifiedBundle, VerifiedSigner};
 
 use crate::context::Context;
 use crate::files::Destination;
@@ -37,15 +37,10 @@ pub(crate) fn write_predicate(item: &mut Item, path: &Path, predicate: &[u8], in
 }
 
 /// Each check with its evidence, for those who asked with `-v`.
-pub(crate) fn explain(context: &Context, verified: &VerifiedBundle) {
-    for check in verified.checks() {
-        context.verbose(|| check_line(check));
+pub(crate) fn explain(context: &Context, checks: &[Check]) {
+    for line in check_lines(checks) {
+        context.verbose(|| line);
     }
-}
-
-/// A check and its evidence as one line of a table.
-pub(crate) fn check_line(check: &Check) -> String {
-    format!("  {:<28} {}", check.name, check.evidence)
 }
 
 /// The lines under a verdict.
@@ -92,24 +87,24 @@ pub(crate) fn fields(verified: &VerifiedBundle) -> Map<String, Value> {
         fields.insert("annotations".into(), json!(payload.annotations));
     }
     let times = verified.times().iter();
-    fields.insert(
-        "times".into(),
-        times.map(|t| json!({"time": t.time.to_string(), "source": source(&t.source)})).collect(),
-    );
+    fields.insert("times".into(), times.map(|t| time(&t.time.to_string(), &t.source)).collect());
     let entries = verified.log_entries().iter();
     fields.insert(
         "logEntries".into(),
         entries
-            .map(|e| json!({"log": e.log, "logIndex": e.log_index, "integratedTime": e.integrated_time.map(|t| t.to_string())}))
+            .map(|e| {
+                json!({
+                    "log": e.log,
+                    "logId": hex(&e.log_id),
+                    "logIndex": e.log_index,
+                    "kind": e.kind,
+                    "version": e.version,
+                    "integratedTime": e.integrated_time.map(|t| t.to_string()),
+                })
+            })
             .collect(),
     );
-    let checks = verified.checks().iter();
-    fields.insert(
-        "checks".into(),
-        checks
-            .map(|check| json!({"check": check.name, "outcome": "passed", "evidence": check.evidence}))
-            .collect(),
-    );
+    fields.insert("checks".into(), checks(verified.checks()));
     fields
 }
 
@@ -133,8 +128,76 @@ pub(crate) fn subjects(statement: &sign_core::Statement) -> Value {
 
 fn source(source: &TimeSource) -> String {
     match source {
-        TimeSource::Tsa { uri } => format!("timestamp authority {uri}"),
-        TimeSource::Log { url } => format!("log {url}"),
+        TimeSource::Tsa { uri, .. } => format!("timestamp authority {uri}"),
+        TimeSource::Log { url, .. } => format!("log {url}"),
         _ => "another source".into(),
     }
+}
+
+fn time(time: &str, source: &TimeSource) -> Value {
+    match source {
+        TimeSource::Tsa { uri, fingerprint } => {
+            json!({"time": time, "source": "timestamp-authority", "authority": uri, "fingerprint": fingerprint.to_string()})
+        }
+        TimeSource::Log { url, log_id } => {
+            json!({"time": time, "source": "transparency-log", "authority": url, "logId": hex(log_id)})
+        }
+        _ => json!({"time": time, "source": "other"}),
+    }
+}
+
+/// The checks of a verdict, for machines.
+pub(crate) fn checks(list: &[Check]) -> Value {
+    list.iter()
+        .map(|check| {
+            let mut fields = json!({
+                "check": check.name,
+                "outcome": check.outcome.as_str(),
+                "evidence": check.evidence,
+            });
+            if let Some(code) = check.code {
+                fields["code"] = code.as_str().into();
+            }
+            if !check.checks.is_empty() {
+                fields["checks"] = checks(&check.checks);
+            }
+            fields
+        })
+        .collect()
+}
+
+/// The checks of a verdict, one a line, those that a check is made of under it.
+pub(crate) fn check_lines(list: &[Check]) -> Vec<String> {
+    let mut lines = Vec::new();
+    add_check_lines(list, 1, &mut lines);
+    lines
+}
+
+fn add_check_lines(list: &[Check], depth: usize, lines: &mut Vec<String>) {
+    for check in list {
+        let mark = match check.outcome {
+            CheckOutcome::Passed => "ok  ",
+            CheckOutcome::Failed => "FAIL",
+            CheckOutcome::Skipped => "-   ",
+        };
+        let code = check.code.map(|code| format!(" [{code}]")).unwrap_or_default();
+        let (indent, name, evidence) = ("  ".repeat(depth), check.name, &check.evidence);
+        lines.push(format!("{indent}{mark} {name}: {evidence}{code}"));
+        add_check_lines(&check.checks, depth + 1, lines);
+    }
+}
+
+/// How far a bundle came before it was rejected, in one line; nothing where it could not even be read.
+pub(crate) fn passed_line(list: &[Check]) -> Option<String> {
+    let passed = list.iter().filter(|check| check.outcome == CheckOutcome::Passed);
+    let names: Vec<_> = passed.map(|check| check.name).collect();
+    (!list.is_empty()).then(|| match names.as_slice() {
+        [] => "  passed:   no check".to_owned(),
+        names => format!("  passed:   {}; -v shows each check", names.join(", ")),
+    })
+}
+
+/// Bytes in hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -19,6 +19,9 @@ pub(super) fn print(items: &[Item], error: Option<&Error>) -> io::Result<()> {
     for item in items {
         if let Some(error) = &item.error {
             describe(&mut err, &item.name, error)?;
+            for note in &item.notes {
+                writeln!(err, "{}", plain(note))?;
+            }
         }
     }
     if let Some(error) = error {

@@ -27,6 +27,8 @@ pub(crate) struct Item {
     pub(crate) fields: Map<String, Value>,
     /// Why it is not accepted or done.
     pub(crate) error: Option<Error>,
+    /// For people, under the error.
+    pub(crate) notes: Vec<String>,
 }
 
 impl Item {

@@ -14,3 +14,4 @@ mod output;
 mod sandbox;
 mod support;
 mod trust;
+mod verdicts;

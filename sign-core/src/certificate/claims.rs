@@ -2,6 +2,7 @@
 //!
 //! Source: Fulcio `docs/oid-info.md`; names as `sigstore-go` prints them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -116,7 +117,9 @@ pub(super) fn read<'a>(
 ) -> Result<BTreeMap<Claim, String>> {
     let mut claims = BTreeMap::new();
     for (oid, value) in extensions {
-        let Some(number) = oid.arcs().last().filter(|_| oid.parent() == Some(FULCIO_ARC)) else { continue };
+        // The last arc is the last byte: numbers from 128 on take two, and there are none.
+        let Some([number]) = oid.as_bytes().strip_prefix(FULCIO_ARC.as_bytes()) else { continue };
+        let number = u32::from(*number);
         let Some(&claim) = Claim::ALL.iter().find(|claim| claim.extension_number() == number) else {
             continue;
         };
@@ -131,6 +134,69 @@ pub(super) fn read<'a>(
         claims.insert(claim, text.to_owned());
     }
     Ok(claims)
+}
+
+/// Deprecated claims with those that replaced them and say the same, word for word.
+const REPLACED: [(Claim, Claim); 4] = [
+    (Claim::IssuerV1, Claim::Issuer),
+    (Claim::GithubWorkflowTrigger, Claim::BuildTrigger),
+    (Claim::GithubWorkflowSha, Claim::SourceRepositoryDigest),
+    (Claim::GithubWorkflowRef, Claim::SourceRepositoryRef),
+];
+/// Where the repositories of certificates are that name one without saying where.
+const GITHUB: &str = "https://github.com/";
+
+/// Refuses a certificate whose old and new extensions differ: two readers that prefer different ones
+/// would see two signers.
+pub(super) fn check_consistent(claims: &BTreeMap<Claim, String>) -> Result<()> {
+    let differ = |old: &str, new: &str, what: Claim| {
+        Error::new(Code::CertificateInvalid, format!("the certificate names two values for {what}"))
+            .expected(new)
+            .found(old)
+    };
+    for (old, new) in REPLACED {
+        if let (Some(old), Some(value)) = (claims.get(&old), claims.get(&new))
+            && old != value
+        {
+            return Err(differ(old, value, new));
+        }
+    }
+    let (old, new) = (Claim::GithubWorkflowRepository, Claim::SourceRepositoryUri);
+    if let (Some(name), Some(uri)) = (claims.get(&old), claims.get(&new))
+        && repository_name(uri) != Some(name)
+    {
+        return Err(differ(name, uri, new));
+    }
+    Ok(())
+}
+
+/// The claim, or the same in its other form.
+pub(super) fn in_any_form(claims: &BTreeMap<Claim, String>, claim: Claim) -> Option<Cow<'_, str>> {
+    if let Some(value) = claims.get(&claim) {
+        return Some(Cow::Borrowed(value));
+    }
+    match claim {
+        Claim::GithubWorkflowRepository => {
+            claims.get(&Claim::SourceRepositoryUri).and_then(|uri| repository_name(uri)).map(Cow::Borrowed)
+        }
+        Claim::SourceRepositoryUri => {
+            claims.get(&Claim::GithubWorkflowRepository).map(|name| Cow::Owned(format!("{GITHUB}{name}")))
+        }
+        _ => REPLACED
+            .iter()
+            .find_map(|(old, new)| match claim {
+                _ if claim == *old => claims.get(new),
+                _ if claim == *new => claims.get(old),
+                _ => None,
+            })
+            .map(|value| Cow::Borrowed(value.as_str())),
+    }
+}
+
+/// `owner/name` of a repository's address.
+fn repository_name(uri: &str) -> Option<&str> {
+    let (_, name) = uri.split_once("://")?.1.split_once('/')?;
+    Some(name)
 }
 
 #[cfg(test)]
@@ -162,5 +228,53 @@ mod tests {
         for bad in [&b"a/b"[..], b"\x0c\x03a/b!", b"\x0c\x04a/b", b""] {
             assert_eq!(read([(oid(12), bad)].into_iter()).unwrap_err().code(), Code::CertificateInvalid);
         }
+    }
+
+    fn claims(list: &[(Claim, &str)]) -> BTreeMap<Claim, String> {
+        list.iter().map(|(claim, value)| (*claim, (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn old_and_new_extensions_must_agree() {
+        let github = "https://github.com/o/r";
+        check_consistent(&claims(&[
+            (Claim::IssuerV1, "i"),
+            (Claim::Issuer, "i"),
+            (Claim::GithubWorkflowRepository, "o/r"),
+            (Claim::SourceRepositoryUri, github),
+            (Claim::GithubWorkflowRef, "refs/heads/main"),
+            (Claim::SourceRepositoryRef, "refs/heads/main"),
+        ]))
+        .unwrap();
+        for pair in [
+            [(Claim::IssuerV1, "i"), (Claim::Issuer, "j")],
+            [(Claim::GithubWorkflowTrigger, "push"), (Claim::BuildTrigger, "pull_request")],
+            [(Claim::GithubWorkflowSha, "aa"), (Claim::SourceRepositoryDigest, "ab")],
+            [(Claim::GithubWorkflowRef, "refs/heads/main"), (Claim::SourceRepositoryRef, "refs/heads/x")],
+            [(Claim::GithubWorkflowRepository, "r"), (Claim::SourceRepositoryUri, github)],
+            [(Claim::GithubWorkflowRepository, "x/r"), (Claim::SourceRepositoryUri, github)],
+            [(Claim::GithubWorkflowRepository, "o/r"), (Claim::SourceRepositoryUri, "o/r")],
+        ] {
+            assert_eq!(
+                check_consistent(&claims(&pair)).unwrap_err().code(),
+                Code::CertificateInvalid,
+                "{pair:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_claim_is_found_in_its_other_form() {
+        let old = claims(&[(Claim::GithubWorkflowRepository, "o/r"), (Claim::GithubWorkflowSha, "aa")]);
+        let new = claims(&[
+            (Claim::SourceRepositoryUri, "https://gitlab.com/g/s/r"),
+            (Claim::BuildTrigger, "push"),
+        ]);
+        assert_eq!(in_any_form(&old, Claim::SourceRepositoryUri).unwrap(), "https://github.com/o/r");
+        assert_eq!(in_any_form(&old, Claim::SourceRepositoryDigest).unwrap(), "aa");
+        assert_eq!(in_any_form(&new, Claim::GithubWorkflowRepository).unwrap(), "g/s/r");
+        assert_eq!(in_any_form(&new, Claim::GithubWorkflowTrigger).unwrap(), "push");
+        assert_eq!(in_any_form(&new, Claim::RunnerEnvironment), None);
+        assert_eq!(in_any_form(&new, Claim::GithubWorkflowName), None);
     }
 }

@@ -3,25 +3,29 @@
 mod chain;
 mod claims;
 mod profile;
+mod raw;
 mod sct;
+#[cfg(test)]
+pub(crate) mod testing;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5280::ID_CE_SUBJECT_ALT_NAME;
+use der::Decode as _;
 use der::asn1::Utf8StringRef;
-use der::{Decode as _, Encode as _};
 use jiff::Timestamp;
-use rustls_pki_types::CertificateDer;
 use x509_cert::ext::pkix::name::{GeneralName, GeneralNames};
 
-pub(crate) use chain::Path;
+pub(crate) use chain::{CertificateAuthority, Path, check_path_to_anchor};
 pub use claims::Claim;
-pub(crate) use profile::check_leaf;
+pub(crate) use profile::{check_leaf, check_time_stamper};
 pub(crate) use sct::{Sct, embedded_scts};
 
 use crate::clock::Window;
+use crate::crypto::PublicKey;
 use crate::error::{Code, Error, Result};
 
 /// `otherName` type in which Fulcio puts names that are neither an address nor a URI.
@@ -31,6 +35,8 @@ const OTHER_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.5
 #[derive(Clone)]
 pub struct Certificate {
     der: Vec<u8>,
+    /// Name of the issuer, DER.
+    issuer_name: Vec<u8>,
     public_key: Vec<u8>,
     parsed: x509_cert::Certificate,
     validity: Validity,
@@ -42,16 +48,10 @@ pub struct Certificate {
 #[derive(Debug)]
 pub(crate) struct CtLog {
     pub(crate) url: String,
+    /// Who runs it; what thresholds count.
+    pub(crate) authority: String,
     pub(crate) id: Vec<u8>,
-    pub(crate) key_der: Vec<u8>,
-    pub(crate) window: Window,
-}
-
-/// A certificate authority that is trusted; paths are built inside one of these only.
-#[derive(Debug)]
-pub(crate) struct CertificateAuthority {
-    pub(crate) intermediates: Vec<CertificateDer<'static>>,
-    pub(crate) root: CertificateDer<'static>,
+    pub(crate) key: PublicKey,
     pub(crate) window: Window,
 }
 
@@ -91,7 +91,7 @@ pub(crate) struct Validity {
 }
 
 impl Validity {
-    fn of(certificate: &x509_cert::Certificate) -> Result<Self> {
+    pub(crate) fn of(certificate: &x509_cert::Certificate) -> Result<Self> {
         let time = |time: x509_cert::time::Time| {
             i64::try_from(time.to_unix_duration().as_secs())
                 .ok()
@@ -134,19 +134,14 @@ impl Certificate {
             .ok_or_else(|| invalid("the certificate has no subject alternative name"))?;
         let san = subject_alt_name(names)?;
         let claims = claims::read(extensions())?;
-        if let (Some(new), Some(old)) = (claims.get(&Claim::Issuer), claims.get(&Claim::IssuerV1))
-            && new != old
-        {
-            // Two readers that prefer different extensions would see two issuers.
-            return Err(invalid("the certificate names two issuers").expected(new).found(old));
-        }
-        let public_key = parsed
-            .tbs_certificate
-            .subject_public_key_info
-            .to_der()
-            .map_err(|e| invalid("the public key cannot be read").caused_by(e))?;
+        claims::check_consistent(&claims)?;
+        let parts = raw::Parts::of(der).map_err(|e| invalid("the certificate has no parts").caused_by(e))?;
+        let (Some(issuer_name), Some(public_key)) = (parts.issuer(), parts.public_key()) else {
+            return Err(invalid("the certificate has no issuer or no key"));
+        };
+        let (issuer_name, public_key) = (issuer_name.to_vec(), public_key.to_vec());
         let validity = Validity::of(&parsed)?;
-        Ok(Self { der: der.to_vec(), public_key, parsed, validity, san, claims })
+        Ok(Self { der: der.to_vec(), issuer_name, public_key, parsed, validity, san, claims })
     }
 
     /// The certificate's bytes.
@@ -189,6 +184,13 @@ impl Certificate {
     #[must_use]
     pub fn claim(&self, claim: Claim) -> Option<&str> {
         self.claims.get(&claim).map(String::as_str)
+    }
+
+    /// The claim, or what the extension that replaced it, or that it replaced, says of the same thing.
+    /// Certificates of different years carry one, the other or both; where both, they agree.
+    #[must_use]
+    pub fn claim_in_any_form(&self, claim: Claim) -> Option<Cow<'_, str>> {
+        claims::in_any_form(&self.claims, claim)
     }
 
     /// All claims, by extension number.

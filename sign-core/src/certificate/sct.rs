@@ -3,12 +3,12 @@
 //! Source: RFC 6962 §3.2 and §3.3.
 
 use const_oid::db::rfc6962::CT_PRECERT_SCTS;
+use der::Decode as _;
 use der::asn1::OctetStringRef;
-use der::{Decode as _, Encode as _};
 use jiff::Timestamp;
-use sigstore_crypto::SigningScheme;
 
-use super::Certificate;
+use super::raw::Parts;
+use super::{Certificate, CtLog};
 use crate::digest::Digest;
 use crate::error::{Code, Error, Result};
 
@@ -23,7 +23,7 @@ pub(crate) struct Sct {
     milliseconds: u64,
     extensions: Vec<u8>,
     algorithm: [u8; 2],
-    pub(crate) signature: Vec<u8>,
+    signature: Vec<u8>,
 }
 
 /// The SCTs in a certificate; none where it has no such extension.
@@ -38,26 +38,16 @@ pub(crate) fn embedded_scts(certificate: &Certificate) -> Result<Vec<Sct>> {
 }
 
 impl Sct {
-    /// The signature scheme it names, where CT allows it.
-    pub(crate) fn scheme(&self) -> Result<SigningScheme> {
-        // RFC 5246 §7.4.1.4.1: hash, then signature.
-        match self.algorithm {
-            [4, 3] => Ok(SigningScheme::EcdsaP256Sha256),
-            [5, 3] => Ok(SigningScheme::EcdsaP384Sha384),
-            [4, 1] => Ok(SigningScheme::RsaPkcs1Sha256),
-            [5, 1] => Ok(SigningScheme::RsaPkcs1Sha384),
-            [6, 1] => Ok(SigningScheme::RsaPkcs1Sha512),
-            _ => Err(malformed("the signature algorithm is not supported")),
-        }
+    /// Whether `log` signed it, over `signed`, in the way the SCT names and that the log's key has.
+    pub(crate) fn is_by(&self, log: &CtLog, signed: &[u8]) -> bool {
+        log.key.tls_algorithm() == Some(self.algorithm) && log.key.verifies(signed, &self.signature)
     }
 
     /// What the log signed: the precertificate, which is the certificate without its SCTs.
     pub(crate) fn signed_data(&self, certificate: &Certificate, issuer_key_hash: &Digest) -> Result<Vec<u8>> {
-        let mut precertificate = certificate.parsed.tbs_certificate.clone();
-        if let Some(extensions) = &mut precertificate.extensions {
-            extensions.retain(|extension| extension.extn_id != CT_PRECERT_SCTS);
-        }
-        let tbs = precertificate.to_der().map_err(|e| malformed("no precertificate").caused_by(e))?;
+        let tbs = Parts::of(&certificate.der)
+            .and_then(|parts| parts.without_extension(CT_PRECERT_SCTS))
+            .map_err(|e| malformed("no precertificate").caused_by(e))?;
         let tbs_len = u32::try_from(tbs.len()).ok().filter(|len| *len < 1 << 24);
         let tbs_len = tbs_len.ok_or_else(|| malformed("the certificate is too large"))?;
         let extensions_len =
@@ -161,7 +151,7 @@ mod tests {
         assert_eq!(scts.len(), 2);
         assert_eq!((scts[0].log_id, scts[0].timestamp.as_second()), ([7; 32], 1_700_000_000));
         assert_eq!((&scts[0].extensions[..], &scts[0].signature[..]), (&[9, 9][..], &[1, 2, 3][..]));
-        assert_eq!(scts[0].scheme().unwrap(), SigningScheme::EcdsaP256Sha256);
+        assert_eq!(scts[0].algorithm, [4, 3]);
     }
 
     #[test]

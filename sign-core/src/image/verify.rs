@@ -13,7 +13,7 @@ use crate::error::{Code, Error, Outcome, Result};
 use crate::legacy::{LegacySignature, MAX_PAYLOAD_BYTES};
 use crate::oci::{Descriptor, Store};
 use crate::predicate::{SIGN_V1, TypeSelector};
-use crate::verify::{Artifact, Requirement, VerifiedBundle, Verifier};
+use crate::verify::{Artifact, Check, Requirement, Verdict, VerifiedBundle, Verifier};
 
 /// Most manifests or bundles fetched and verified at once; bounds memory as well as sockets.
 pub(super) const CONCURRENCY: usize = 8;
@@ -68,6 +68,20 @@ pub struct RejectedAttachment {
     pub referrer: Option<Digest>,
     /// Why.
     pub error: Error,
+    /// The checks that were made before and the one that failed; none where it could not be read.
+    pub checks: Vec<Check>,
+}
+
+/// Why a candidate is not accepted.
+struct Refusal {
+    error: Error,
+    checks: Vec<Check>,
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self { error, checks: Vec::new() }
+    }
 }
 
 enum Answer {
@@ -83,7 +97,8 @@ pub async fn verify_image(
     policy: &ImagePolicy,
 ) -> ImageVerdict {
     let (candidates, unread) = list(store, &subject.digest).await;
-    let rejected = |Unread { manifest, error }| RejectedAttachment { referrer: manifest, error };
+    let rejected =
+        |Unread { manifest, error }| RejectedAttachment { referrer: manifest, error, checks: Vec::new() };
     let mut verdict = ImageVerdict {
         subject: subject.clone(),
         accepted: Vec::new(),
@@ -106,7 +121,9 @@ pub async fn verify_image(
             Ok(Answer::OtherType(predicate_type)) => {
                 verdict.other_types.insert(predicate_type);
             }
-            Err(error) => verdict.rejected.push(RejectedAttachment { referrer: Some(referrer), error }),
+            Err(Refusal { error, checks }) => {
+                verdict.rejected.push(RejectedAttachment { referrer: Some(referrer), error, checks });
+            }
         }
     }
     drop(answers);
@@ -120,7 +137,7 @@ async fn check(
     subject: &Digest,
     candidate: &Candidate,
     policy: &ImagePolicy,
-) -> Result<Answer> {
+) -> Result<Answer, Refusal> {
     if let Some(other) = not_wanted(policy, candidate) {
         return Ok(Answer::OtherType(other));
     }
@@ -132,11 +149,16 @@ async fn check(
     let (verifier, requirement, subject_) =
         (Arc::clone(verifier), Arc::clone(&policy.requirement), subject.clone());
     let (form, annotations) = (candidate.form, candidate.layer.annotations.clone());
-    let verified = tokio::task::spawn_blocking(move || {
+    let verdict = tokio::task::spawn_blocking(move || {
         verify(&verifier, form, content, &annotations, &subject_, &requirement)
     })
     .await
     .map_err(|e| Error::new(Code::Internal, "verification ended early").caused_by(e))??;
+    let (checks, verified) = verdict.into_parts();
+    let verified = match verified {
+        Ok(verified) => verified,
+        Err(error) => return Err(Refusal { error, checks }),
+    };
     let carried = match (verified.statement(), verified.payload()) {
         // What the signature covers decides; the annotation was only a hint.
         (Some(statement), _) if !wanted(policy, statement.predicate_type()) => {
@@ -148,9 +170,10 @@ async fn check(
     for (key, value) in &policy.annotations {
         let found = carried.and_then(|annotations| annotations.get(key));
         if found != Some(value) {
-            return Err(Error::new(Code::ClaimMismatch, format!("the signed annotation {key:?} differs"))
+            let error = Error::new(Code::ClaimMismatch, format!("the signed annotation {key:?} differs"))
                 .expected(value)
-                .found(found.map_or("none", String::as_str)));
+                .found(found.map_or("none", String::as_str));
+            return Err(Refusal { error, checks });
         }
     }
     Ok(Answer::Accepted(Box::new(verified)))
@@ -163,13 +186,13 @@ fn verify(
     annotations: &BTreeMap<String, String>,
     subject: &Digest,
     requirement: &Requirement,
-) -> Result<VerifiedBundle> {
+) -> Result<Verdict> {
     let bundle = match form {
         Form::Bundle => Bundle::parse(&content)?,
         Form::LegacyAttestation => Bundle::from_attestation_layer(&content, annotations)?,
         Form::LegacySignature => {
             let signature = LegacySignature::from_layer(content.into(), annotations)?;
-            return verifier.verify_legacy(&signature, subject, requirement);
+            return Ok(verifier.examine_legacy(&signature, subject, requirement));
         }
     };
     drop(content);
@@ -178,7 +201,7 @@ fn verify(
             .expected("a DSSE envelope")
             .found("a message signature"));
     }
-    verifier.verify_owned(bundle, &Artifact::from_digest(subject.clone()), requirement)
+    Ok(verifier.examine_owned(bundle, &Artifact::from_digest(subject.clone()), requirement))
 }
 
 /// What a candidate is, if it is surely not of a type that was asked for.

@@ -89,7 +89,11 @@ impl IdentityPolicy {
                 let name = claim.map_or("", |(claim, _)| claim.as_str());
                 Error::new(Code::ClaimMismatch, format!("the certificate's {name} is another one"))
                     .expected(claim.map_or(String::new(), |(_, pattern)| pattern.to_string()))
-                    .found(claim.and_then(|(claim, _)| certificate.claim(*claim)).unwrap_or("none"))
+                    .found(
+                        claim
+                            .and_then(|(claim, _)| certificate.claim_in_any_form(*claim))
+                            .unwrap_or("none".into()),
+                    )
             }
             Mismatch::Issuer => Error::new(Code::IssuerMismatch, "another issuer vouched for the signer")
                 .expected(&identity.issuer)
@@ -122,7 +126,7 @@ impl Identity {
         self.claims
             .iter()
             .position(|(claim, pattern)| {
-                !certificate.claim(*claim).is_some_and(|found| pattern.matches(found))
+                !certificate.claim_in_any_form(*claim).is_some_and(|found| pattern.matches(&found))
             })
             .map(Mismatch::Claim)
     }

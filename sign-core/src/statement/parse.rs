@@ -5,12 +5,13 @@ use std::fmt;
 use std::ops::Range;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::Deserializer;
 use serde_json::value::RawValue;
 
 use super::{STATEMENT_V0_1, STATEMENT_V1};
 use crate::digest::Digest;
 use crate::error::{Code, Error, Result};
+use crate::json::check_unique_keys;
 
 /// Most subjects in one statement; the cap of the peers, so that nothing they accept is refused.
 pub(super) const MAX_SUBJECTS: usize = 1024;
@@ -56,7 +57,8 @@ impl Statement {
             Error::new(Code::InvalidStatement, message)
                 .hint("a statement is a JSON object with _type, subject, predicateType and predicate")
         };
-        let wire: Wire<'_> = serde_json::from_slice(&payload)
+        let wire: Wire<'_> = check_unique_keys(&payload)
+            .and_then(|()| serde_json::from_slice(&payload))
             .map_err(|e| invalid("not an in-toto statement".into()).found(e.to_string()).caused_by(e))?;
         if wire.statement_type != STATEMENT_V1 && wire.statement_type != STATEMENT_V0_1 {
             return Err(invalid("unknown statement type".into())
@@ -72,10 +74,10 @@ impl Statement {
                 .found(wire.subject.len()));
         }
         for (index, subject) in wire.subject.iter().enumerate() {
-            if subject.digest.0.is_empty() || subject.digest.0.len() > MAX_DIGESTS_PER_SUBJECT {
+            if subject.digest.is_empty() || subject.digest.len() > MAX_DIGESTS_PER_SUBJECT {
                 return Err(invalid(format!("subject {index} has the wrong number of digests"))
                     .expected(format!("1 to {MAX_DIGESTS_PER_SUBJECT}"))
-                    .found(subject.digest.0.len()));
+                    .found(subject.digest.len()));
             }
         }
         let predicate = wire.predicate.filter(|raw| raw.get() != "null").map(|raw| {
@@ -92,10 +94,9 @@ impl Statement {
             .into_iter()
             .map(|s| Subject {
                 name: s.name,
-                digests: s.digest.0,
+                digests: s.digest,
                 annotations: s
                     .annotations
-                    .0
                     .into_iter()
                     .filter_map(|(key, raw)| Some((key, serde_json::from_str(raw.get()).ok()?)))
                     .collect(),
@@ -172,48 +173,19 @@ struct Wire<'a> {
 #[derive(Deserialize)]
 struct WireSubject<'a> {
     name: Option<String>,
-    #[serde(default)]
-    digest: UniqueMap<String>,
-    #[serde(default, borrow)]
-    annotations: UniqueMap<&'a RawValue>,
+    #[serde(default, deserialize_with = "or_empty")]
+    digest: BTreeMap<String, String>,
+    #[serde(default, borrow, deserialize_with = "or_empty")]
+    annotations: BTreeMap<String, &'a RawValue>,
 }
 
-/// A map that refuses duplicate keys.
-struct UniqueMap<V>(BTreeMap<String, V>);
-
-impl<V> Default for UniqueMap<V> {
-    fn default() -> Self {
-        Self(BTreeMap::new())
-    }
-}
-
-impl<'de, V: Deserialize<'de>> Deserialize<'de> for UniqueMap<V> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Unique<V>(std::marker::PhantomData<V>);
-        impl<'de, V: Deserialize<'de>> Visitor<'de> for Unique<V> {
-            type Value = UniqueMap<V>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object with unique keys")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
-                let mut map = BTreeMap::new();
-                while let Some((key, value)) = access.next_entry::<String, V>()? {
-                    if map.contains_key(&key) {
-                        return Err(serde::de::Error::custom(format_args!("duplicate key {key:?}")));
-                    }
-                    map.insert(key, value);
-                }
-                Ok(UniqueMap(map))
-            }
-
-            fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(UniqueMap::default())
-            }
-        }
-        deserializer.deserialize_any(Unique(std::marker::PhantomData))
-    }
+/// A map that may be null, as protobuf JSON writes an empty one.
+fn or_empty<'de, D, V>(deserializer: D) -> Result<BTreeMap<String, V>, D::Error>
+where
+    D: Deserializer<'de>,
+    V: Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -248,6 +220,7 @@ mod tests {
             r#"[{"digest":{}}]"#.into(),
             format!(r#"[{{"digest":{{"sha256":"{HEX}","sha256":"00"}}}}]"#),
             format!(r#"[{{"digest":{{"sha256":"{HEX}"}},"digest":{{"sha256":"00"}}}}]"#),
+            format!(r#"[{{"digest":{{"sha256":"{HEX}"}},"uri":"a","uri":"b"}}]"#),
         ] {
             let error = Statement::parse(statement(&subject, "{}")).unwrap_err();
             assert_eq!(error.code(), Code::InvalidStatement, "{subject}");
@@ -258,5 +231,6 @@ mod tests {
         assert!(Statement::parse(twice.into_bytes()).is_err());
         let good = format!(r#"[{{"digest":{{"sha256":"{HEX}"}}}}]"#);
         assert!(Statement::parse(statement(&good, "[1]")).is_err());
+        assert!(Statement::parse(statement(&good, r#"{"a":{"b":1,"b":2}}"#)).is_err());
     }
 }

@@ -8,6 +8,7 @@ use serde::de::IgnoredAny;
 use crate::digest::{Digest, HashAlgorithm};
 use crate::encoding::{base64_decode_lenient, pem_decode_all};
 use crate::error::{Code, Error, Result};
+use crate::json::check_unique_keys;
 
 /// Most signatures read from one entry; a bundle has one, and one is required.
 const MAX_SIGNATURES: usize = 16;
@@ -247,6 +248,18 @@ impl Body {
     }
 }
 
+impl Body {
+    /// The key that the entry names.
+    pub(crate) fn verifier(&self) -> &Verifier {
+        match self {
+            Self::HashedRekordV1 { verifier, .. }
+            | Self::HashedRekordV2 { verifier, .. }
+            | Self::Envelope { verifier, .. }
+            | Self::EnvelopeText { verifier, .. } => verifier,
+        }
+    }
+}
+
 fn spec<'a, S: Deserialize<'a>>(kind: &str, version: &str, body: &'a [u8]) -> Result<S> {
     let entry: Entry<S> = entry(body)?;
     // The kind outside is not in the tree, the one inside is.
@@ -259,7 +272,9 @@ fn spec<'a, S: Deserialize<'a>>(kind: &str, version: &str, body: &'a [u8]) -> Re
 }
 
 fn entry<'a, S: Deserialize<'a>>(body: &'a [u8]) -> Result<Entry<S>> {
-    serde_json::from_slice(body)
+    // The canonical form has no duplicate keys, and neither has a log that writes it.
+    check_unique_keys(body)
+        .and_then(|()| serde_json::from_slice(body))
         .map_err(|e| invalid("the body cannot be read").found(e.to_string()).caused_by(e))
 }
 
@@ -364,6 +379,8 @@ mod tests {
         let pems = format!("{}{}", pem_encode("CERTIFICATE", b"a"), pem_encode("CERTIFICATE", b"b"));
         both["spec"]["signature"]["publicKey"]["content"] = json!(base64_encode(pems.as_bytes()));
         assert!(parse("hashedrekord", "0.0.1", &both).is_err());
+        let twice = hashedrekord().to_string().replacen("{", r#"{"extra":1,"extra":2,"#, 1);
+        assert!(Body::parse("hashedrekord", "0.0.1", twice.as_bytes()).is_err());
         let mut sha1 = hashedrekord();
         sha1["spec"]["data"]["hash"]["algorithm"] = json!("sha1");
         assert!(parse("hashedrekord", "0.0.1", &sha1).is_err());

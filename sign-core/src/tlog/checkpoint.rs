@@ -170,6 +170,7 @@ mod tests {
         let der = [&prefix[..], pair.public_key().as_ref()].concat();
         Log {
             url: "https://log.example:8080/path".into(),
+            authority: HOST.into(),
             host: Some(HOST.into()),
             id: vec![0; 32],
             key: PublicKey::from_der(&der).unwrap(),

@@ -17,6 +17,8 @@ use crate::crypto::PublicKey;
 #[derive(Debug)]
 pub(crate) struct Log {
     pub(crate) url: String,
+    /// Who runs it; what thresholds count.
+    pub(crate) authority: String,
     /// The host of `url`, without the port: the origin of a Rekor v2's checkpoints.
     pub(crate) host: Option<String>,
     pub(crate) id: Vec<u8>,

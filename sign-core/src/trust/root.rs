@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
-use sigstore_types::{TimeRange, TsaAuthority};
+use serde::Deserialize;
+use sigstore_types::TimeRange;
 use url::Url;
 
 use crate::certificate::{CertificateAuthority, CtLog};
@@ -16,6 +17,7 @@ use crate::clock::Window;
 use crate::crypto::PublicKey;
 use crate::digest::Digest;
 use crate::error::{Code, Error, Result};
+use crate::json::check_unique_keys;
 use crate::timestamp::TimestampAuthority;
 use crate::tlog::Log;
 
@@ -103,6 +105,9 @@ impl TrustedRoot {
     /// [`Code::TrustConfigInvalid`].
     pub fn from_json(json: &[u8]) -> Result<Self> {
         let text = std::str::from_utf8(json).map_err(|e| invalid("not a trusted root").caused_by(e))?;
+        let not_json = |e: serde_json::Error| invalid("not a trusted root").found(e.to_string()).caused_by(e);
+        check_unique_keys(json).map_err(not_json)?;
+        let operators: Operators = serde_json::from_slice(json).map_err(not_json)?;
         let wire = sigstore_trust_root::TrustedRoot::from_json(text)
             .map_err(|e| invalid("not a trusted root").found(e.to_string()).caused_by(e))?;
         if !wire.media_type.starts_with(MEDIA_TYPE_PREFIX) {
@@ -120,37 +125,51 @@ impl TrustedRoot {
         let (lists_logs, lists_ct_logs) = (!wire.tlogs.is_empty(), !wire.ctlogs.is_empty());
         let mut services = Vec::new();
         let mut logs = Vec::new();
-        for log in &wire.tlogs {
+        for (index, log) in wire.tlogs.iter().enumerate() {
             let window = window(log.public_key.valid_for.as_ref(), "a transparency log")?;
             // A key of a kind that is not known here proves nothing, and must not hide the others.
             let Ok(key) = PublicKey::from_der(log.public_key.raw_bytes.as_bytes()) else { continue };
             let id = key_id(log.log_id.key_id.as_bytes())?;
             services.push(service(ServiceKind::TransparencyLog, &log.base_url, hex::encode(&id), window));
             let host = Url::parse(&log.base_url).ok().and_then(|url| url.host_str().map(str::to_owned));
-            logs.push(Log { url: log.base_url.clone(), host, id, key, window });
+            let authority = authority(&operators.tlogs, index, &log.base_url, &id);
+            logs.push(Log { url: log.base_url.clone(), authority, host, id, key, window });
         }
         let mut ct_logs = Vec::new();
-        for log in &wire.ctlogs {
+        for (index, log) in wire.ctlogs.iter().enumerate() {
             let window = window(log.public_key.valid_for.as_ref(), "a CT log")?;
-            let key_der = log.public_key.raw_bytes.as_bytes().to_vec();
-            if log.public_key.key_details.as_str() != PKCS1 && PublicKey::from_der(&key_der).is_err() {
-                continue;
-            }
+            let der = log.public_key.raw_bytes.as_bytes();
+            let parse = match log.public_key.key_details.as_str() {
+                PKCS1 => PublicKey::from_pkcs1,
+                _ => PublicKey::from_der,
+            };
+            let Ok(key) = parse(der).or_else(|_| PublicKey::from_der(der)) else { continue };
             let id = key_id(log.log_id.key_id.as_bytes())?;
             services.push(service(ServiceKind::CtLog, &log.base_url, hex::encode(&id), window));
-            ct_logs.push(CtLog { url: log.base_url.clone(), id, key_der, window });
+            let authority = authority(&operators.ctlogs, index, &log.base_url, &id);
+            ct_logs.push(CtLog { url: log.base_url.clone(), authority, id, key, window });
         }
         let mut certificate_authorities = Vec::new();
         for authority in &wire.certificate_authorities {
-            let mut chain = certificates(&authority.cert_chain);
-            let root = chain.pop().ok_or_else(|| invalid("a certificate authority has no certificates"))?;
             let window = window(authority.valid_for.as_ref(), "a certificate authority")?;
-            let issuing = Digest::sha256(chain.first().unwrap_or(&root)).hex();
+            let chain = certificates(&authority.cert_chain);
+            let issuing = chain.first().map(|der| Digest::sha256(der).hex()).unwrap_or_default();
             services.push(service(ServiceKind::CertificateAuthority, &authority.uri, issuing, window));
-            certificate_authorities.push(CertificateAuthority { intermediates: chain, root, window });
+            let authority = CertificateAuthority::new(chain, window)
+                .map_err(|e| invalid("a certificate authority cannot be used").caused_by(e))?;
+            certificate_authorities.push(authority);
         }
-        let timestamp_authorities: Vec<TimestampAuthority> =
-            wire.timestamp_authorities.iter().map(timestamp_authority).collect::<Result<_>>()?;
+        let mut timestamp_authorities: Vec<TimestampAuthority> = Vec::new();
+        for (index, authority) in wire.timestamp_authorities.iter().enumerate() {
+            let window = window(authority.valid_for.as_ref(), "a timestamp authority")?;
+            let (uri, operator) = (authority.uri.clone().unwrap_or_default(), operators.tsa(index));
+            let chain = certificates(&authority.cert_chain);
+            match TimestampAuthority::new(uri, operator, chain, window) {
+                Ok(authority) => timestamp_authorities.push(authority),
+                Err(e) if e.code() == Code::InvalidArgument => {}
+                Err(e) => return Err(invalid("a timestamp authority cannot be used").caused_by(e)),
+            }
+        }
         services.extend(timestamp_authorities.iter().map(|authority| {
             let fingerprint = authority.fingerprint.hex();
             service(ServiceKind::TimestampAuthority, &authority.uri, fingerprint, authority.window)
@@ -231,22 +250,33 @@ fn service(kind: ServiceKind, url: &str, id: String, window: Window) -> TrustedS
     TrustedService { kind, url: url.to_owned(), id, start: window.start, end: window.end }
 }
 
-fn timestamp_authority(wire: &sigstore_trust_root::TimestampAuthority) -> Result<TimestampAuthority> {
-    use der::Decode as _;
-    let window = window(wire.valid_for.as_ref(), "a timestamp authority")?;
-    let mut chain = wire.cert_chain.certificates.iter().map(|entry| entry.raw_bytes.clone());
-    let leaf_der = chain.next().ok_or_else(|| invalid("a timestamp authority has no certificates"))?;
-    let mut intermediates: Vec<_> = chain.collect();
-    let root = intermediates.pop().unwrap_or_else(|| leaf_der.clone());
-    let leaf = x509_cert::Certificate::from_der(leaf_der.as_bytes())
-        .map_err(|e| invalid("a timestamp authority's certificate cannot be read").caused_by(e))?;
-    Ok(TimestampAuthority {
-        uri: wire.uri.clone().unwrap_or_default(),
-        fingerprint: Digest::sha256(leaf_der.as_bytes()),
-        authority: TsaAuthority::new(leaf_der, intermediates, root, wire.valid_for),
-        leaf,
-        window,
-    })
+/// The `operator` of each service, which newer roots name.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Operators {
+    tlogs: Vec<Operator>,
+    ctlogs: Vec<Operator>,
+    timestamp_authorities: Vec<Operator>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Operator {
+    operator: Option<String>,
+}
+
+impl Operators {
+    fn tsa(&self, index: usize) -> Option<String> {
+        self.timestamp_authorities.get(index)?.operator.clone()
+    }
+}
+
+/// Who runs a log: its operator where the root says so, else its address, else its key. Two keys of one
+/// operator are one authority.
+fn authority(operators: &[Operator], index: usize, url: &str, id: &[u8]) -> String {
+    let operator = operators.get(index).and_then(|log| log.operator.as_deref());
+    let named = operator.into_iter().chain([url]).find(|name| !name.is_empty());
+    named.map_or_else(|| hex::encode(id), str::to_owned)
 }
 
 /// A missing window is malformed: read as unbounded, it would trust a key for ever.

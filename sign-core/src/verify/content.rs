@@ -2,16 +2,16 @@
 
 use super::Artifact;
 use super::log::ProvenEntry;
-use super::verified::Check;
-use crate::bundle::{Bundle, Content, MessageSignature};
+use super::verdict::Record;
+use crate::bundle::MessageSignature;
 use crate::crypto::PublicKey;
+use crate::digest::Digest;
 use crate::envelope::{Envelope, INTOTO_PAYLOAD_TYPE};
 use crate::error::{Code, Error, Result};
 use crate::statement::Statement;
 
-/// Checks an envelope's signature by `key`. A message's signature waits for the artifact.
-pub(super) fn check_signature(bundle: &Bundle, key: &PublicKey, checks: &mut Vec<Check>) -> Result<()> {
-    let Content::Dsse(envelope) = &bundle.content else { return Ok(()) };
+/// Checks an envelope's signature by `key`. Answers what it is over.
+pub(super) fn check_envelope(envelope: &Envelope, key: &PublicKey) -> Result<String> {
     let [signature] = envelope.signatures.as_slice() else {
         return Err(Error::new(Code::EnvelopeInvalid, "wrong number of signatures")
             .expected(1)
@@ -24,28 +24,27 @@ pub(super) fn check_signature(bundle: &Bundle, key: &PublicKey, checks: &mut Vec
     if !good {
         return Err(invalid("the signature over the envelope does not verify"));
     }
-    checks.push(Check::new("signature", "over the envelope"));
-    Ok(())
+    Ok("over the envelope".into())
 }
 
 /// The payload type is signed with the payload; another one could be read as another document.
-pub(super) fn check_payload_type(envelope: &Envelope) -> Result<()> {
-    if envelope.payload_type == INTOTO_PAYLOAD_TYPE {
+pub(super) fn check_payload_type(payload_type: &str) -> Result<()> {
+    if payload_type == INTOTO_PAYLOAD_TYPE {
         return Ok(());
     }
     Err(Error::new(Code::EnvelopeInvalid, "the envelope holds no in-toto statement")
         .expected(INTOTO_PAYLOAD_TYPE)
-        .found(&envelope.payload_type))
+        .found(payload_type))
 }
 
-/// Checks a signature over the artifact itself.
-pub(super) fn check_message(
+/// Which digest of the artifact a message's signature by `key` is over: the bundle and its log entries must
+/// mean the same artifact.
+pub(super) fn check_digest<'a>(
     message: &MessageSignature,
     key: &PublicKey,
-    artifact: &Artifact,
+    artifact: &'a Artifact,
     entries: &[ProvenEntry],
-    checks: &mut Vec<Check>,
-) -> Result<()> {
+) -> Result<&'a Digest> {
     let algorithm = key.hash_algorithm().ok_or_else(|| {
         Error::new(
             Code::SignatureInvalid,
@@ -58,14 +57,13 @@ pub(super) fn check_message(
             .expected(algorithm.as_str())
             .hint("give the file itself instead of its digest")
     })?;
-    let other = |found: String| {
-        Error::new(Code::DigestMismatch, "another artifact was signed").expected(digest).found(found)
-    };
     // The bundle's own digest is a hint. One that is wrong tells of an altered bundle.
     if let Some((name, claimed)) = &message.digest
         && (name != protobuf_name(key) || claimed != digest.as_bytes())
     {
-        return Err(other(format!("{name} {}", hex::encode(claimed))));
+        return Err(Error::new(Code::DigestMismatch, "another artifact was signed")
+            .expected(digest)
+            .found(format!("{name} {}", hex::encode(claimed))));
     }
     for entry in entries {
         // What was logged must be a digest of this artifact, by whatever algorithm the log holds.
@@ -78,31 +76,47 @@ pub(super) fn check_message(
                 .found(logged));
         }
     }
+    Ok(digest)
+}
+
+/// Checks a signature over the artifact itself.
+pub(super) fn check_message(message: &MessageSignature, key: &PublicKey, digest: &Digest) -> Result<String> {
     if !key.verifies_digest(digest, &message.signature) {
         return Err(invalid("the signature over the artifact does not verify")
             .expected(format!("a signature over {digest}")));
     }
-    checks.push(Check::new("signature", format!("over {digest}")));
-    Ok(())
+    Ok(format!("over {digest}"))
+}
+
+/// Reads the signed statement.
+pub(super) fn check_statement(payload: Vec<u8>, record: &mut Record) -> Result<Statement> {
+    record.check("statement", |_| {
+        let statement = Statement::parse(payload).map_err(|e| {
+            Error::new(Code::EnvelopeInvalid, "the signed statement").found(e.to_string()).caused_by(e)
+        })?;
+        let evidence = statement.predicate_type().to_owned();
+        Ok((statement, evidence))
+    })
 }
 
 /// The statement must name the artifact by a digest; a name alone identifies nothing.
-pub(super) fn check_subject(
-    statement: &Statement,
-    artifact: &Artifact,
-    checks: &mut Vec<Check>,
-) -> Result<()> {
-    let Some(digest) = artifact.named_by(statement) else {
+pub(super) fn check_subject(statement: &Statement, artifact: &Artifact) -> Result<String> {
+    artifact.named_by(statement).ok_or_else(|| {
         let subjects =
             statement.subjects().iter().take(3).flat_map(|subject| {
                 subject.digests.iter().map(|(algorithm, hex)| format!("{algorithm}:{hex}"))
             });
-        return Err(Error::new(Code::SubjectMismatch, "the statement is about another artifact")
+        Error::new(Code::SubjectMismatch, "the statement is about another artifact")
             .expected(artifact)
-            .found(subjects.collect::<Vec<_>>().join(", ")));
-    };
-    checks.push(Check::new("subject", digest));
-    Ok(())
+            .found(subjects.collect::<Vec<_>>().join(", "))
+    })
+}
+
+/// The digest that a message bundle says was signed, for those who have no artifact at hand.
+pub(super) fn claimed_digest(message: &MessageSignature, key: &PublicKey) -> Option<Artifact> {
+    let (name, bytes) = message.digest.as_ref()?;
+    let algorithm = key.hash_algorithm().filter(|_| name == protobuf_name(key))?;
+    Digest::new(algorithm, bytes.as_slice()).ok().map(Artifact::from_digest)
 }
 
 fn protobuf_name(key: &PublicKey) -> &'static str {

@@ -1,7 +1,7 @@
 //! Image signatures of cosign's older form: the signature covers a payload, and the payload names the
 //! image.
 
-use super::verified::Check;
+use super::verdict::{Record, Verdict};
 use super::{Artifact, Requirement, VerifiedBundle, Verifier};
 use crate::digest::Digest;
 use crate::error::Result;
@@ -19,10 +19,32 @@ impl Verifier {
         subject: &Digest,
         requirement: &Requirement,
     ) -> Result<VerifiedBundle> {
+        self.examine_legacy(signature, subject, requirement).into_result()
+    }
+
+    /// As [`Verifier::verify_legacy`], with every check that was made, on a rejection too.
+    #[must_use]
+    pub fn examine_legacy(
+        &self,
+        signature: &LegacySignature,
+        subject: &Digest,
+        requirement: &Requirement,
+    ) -> Verdict {
         let artifact = Artifact::from_bytes(&signature.payload);
-        let verified = self.verify(&signature.bundle, &artifact, requirement)?;
-        let payload = SimpleSigning::parse(&signature.payload)?;
-        payload.check_subject(subject)?;
-        Ok(verified.with_payload(payload, Check::new("subject", subject)))
+        let (checks, result) = self.examine(&signature.bundle, &artifact, requirement).into_parts();
+        let verified = match result {
+            Ok(verified) => verified,
+            Err(error) => return Verdict::rejected(error, checks),
+        };
+        let mut record = Record::from(checks);
+        let payload = record.check("payload", |_| {
+            let payload = SimpleSigning::parse(&signature.payload)?;
+            payload.check_subject(subject)?;
+            Ok((payload, subject.to_string()))
+        });
+        match payload {
+            Ok(payload) => Verdict::accepted(verified.with_payload(payload, record.finish())),
+            Err(error) => Verdict::rejected(error, record.finish()),
+        }
     }
 }

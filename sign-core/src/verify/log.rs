@@ -3,15 +3,16 @@
 
 use jiff::Timestamp;
 
-use super::promise_suffices;
+use super::threshold::Authorities;
 use super::time::{Proven, in_window, unknown_log};
-use super::verified::{Check, LoggedEntry};
+use super::verdict::Record;
+use super::verified::LoggedEntry;
+use super::{Context, promise_suffices};
 use crate::bundle::{Bundle, Content, KeyMaterial};
 use crate::crypto::PublicKey;
 use crate::digest::Digest;
 use crate::error::{Code, Error, Result};
 use crate::tlog::{Body, Checkpoint, EntryVerifier, Log, LogEntry, check_inclusion};
-use crate::trust::TrustedRoot;
 
 /// A proven entry and, for the last step, the digest that it says was signed.
 pub(super) struct ProvenEntry {
@@ -22,82 +23,117 @@ pub(super) struct ProvenEntry {
 
 /// Checks every entry; there must be one if the trusted root lists logs.
 pub(super) fn check(
-    root: &TrustedRoot,
+    context: &Context<'_>,
     bundle: &Bundle,
     key: &PublicKey,
     verifier_der: &[u8],
     proven: &Proven,
-    now: Timestamp,
-    checks: &mut Vec<Check>,
+    record: &mut Record,
 ) -> Result<Vec<ProvenEntry>> {
-    if bundle.log_entries.is_empty() && root.lists_logs() {
+    if bundle.log_entries.is_empty() && context.root.lists_logs() {
         return Err(Error::new(Code::LogEntryInvalid, "the bundle has no log entry")
             .expected("an entry in a log of the trusted root")
             .hint("without it, nobody can find out that a signature was made in their name"));
     }
     let mut out: Vec<ProvenEntry> = Vec::new();
+    let mut authorities = Authorities::default();
     for (index, entry) in bundle.log_entries.iter().enumerate() {
-        let earlier = bundle.log_entries.iter().take(index);
-        // Repeating an entry must not look like a second log.
-        if earlier.into_iter().any(|e| e.log_id == entry.log_id && e.log_index == entry.log_index) {
-            return Err(invalid("it is there twice").found(entry.log_index));
-        }
-        let promised = proven.promised.get(index).copied().flatten();
-        let log = prove(root, bundle, entry, promised, proven, now)?;
-        let artifact = bind(bundle, entry, key, verifier_der)?;
-        let log_index = proven_index(entry, promised)?;
-        let how = match &entry.proof {
-            Some(proof) => format!("index {log_index} of {}, tree size {}", log.url, proof.tree_size),
-            None => format!("index {log_index} promised by {}", log.url),
-        };
-        checks.push(Check::new("transparency-log", how));
-        let logged = LoggedEntry { log: log.url.clone(), log_index, integrated_time: promised };
-        out.push(ProvenEntry { logged, artifact });
+        let (entry, log) = record.check("log-entry", |record| {
+            // Repeating an entry, under another number perhaps, must not look like a second log.
+            let mut earlier = bundle.log_entries.iter().take(index).filter(|e| e.log_id == entry.log_id);
+            if earlier.any(|e| e.log_index == entry.log_index || e.body == entry.body) {
+                return Err(invalid("it is there twice").found(entry.log_index));
+            }
+            let promised = proven.promised.get(index).copied().flatten();
+            let log = prove(context, bundle, entry, promised, proven, record)?;
+            let artifact = record.check("entry-binding", |_| {
+                let artifact = bind(bundle, entry, key, verifier_der)?;
+                Ok((artifact, "the same signature, key and content".into()))
+            })?;
+            let logged = LoggedEntry {
+                log: log.url.clone(),
+                log_id: log.id.clone(),
+                log_index: proven_index(entry, promised)?,
+                kind: entry.kind.clone(),
+                version: entry.version.clone(),
+                integrated_time: promised,
+            };
+            let evidence =
+                format!("{} {} at index {} of {}", logged.kind, logged.version, logged.log_index, logged.log);
+            Ok(((ProvenEntry { logged, artifact }, log), evidence))
+        })?;
+        authorities.add(&log.authority, &log.id);
+        out.push(entry);
+    }
+    let required = context.thresholds.log_entries;
+    if required > 0 {
+        record.check("log-threshold", |_| {
+            authorities.at_least(required, "transparency logs")?;
+            Ok(((), format!("{} of {required}", authorities.count())))
+        })?;
     }
     Ok(out)
 }
 
 /// Proves that the entry is in a trusted log whose key was good at the time.
 fn prove<'a>(
-    root: &'a TrustedRoot,
+    context: &Context<'a>,
     bundle: &Bundle,
     entry: &LogEntry,
     promised: Option<Timestamp>,
     proven: &Proven,
-    now: Timestamp,
+    record: &mut Record,
 ) -> Result<&'a Log> {
     let v2 = is_v2(entry);
     if v2 && (entry.integrated_time.is_some() || entry.promise.is_some()) {
         // Somebody wrote a time where no reader can check one, for a reader that does not.
         return Err(invalid("it has a time, and its log dates nothing"));
     }
-    let mut failure = unknown_log(&entry.log_id);
-    for log in root.logs_with_id(&entry.log_id) {
-        match prove_in(log, bundle, entry, v2).and_then(|()| check_window(log, promised, proven, now)) {
-            Ok(()) => return Ok(log),
-            Err(error) => failure = error,
+    let mut failure = (unknown_log(&entry.log_id), Record::default());
+    for log in context.root.logs_with_id(&entry.log_id) {
+        let mut attempt = Record::default();
+        let proof = prove_in(log, bundle, entry, v2, &mut attempt).and_then(|()| {
+            attempt.check("log-key-window", |_| {
+                check_window(log, promised, proven, context.now)?;
+                Ok(((), log.window.to_string()))
+            })
+        });
+        match proof {
+            Ok(()) => {
+                record.take_over(attempt);
+                return Ok(log);
+            }
+            Err(error) => failure = (error, attempt),
         }
     }
-    Err(failure)
+    record.take_over(failure.1);
+    Err(failure.0)
 }
 
-fn prove_in(log: &Log, bundle: &Bundle, entry: &LogEntry, v2: bool) -> Result<()> {
-    let Some(proof) = &entry.proof else {
-        if entry.promise.is_some() && promise_suffices(bundle.version) && !v2 {
+fn prove_in(log: &Log, bundle: &Bundle, entry: &LogEntry, v2: bool, record: &mut Record) -> Result<()> {
+    let promise_suffices = entry.promise.is_some() && promise_suffices(bundle.version) && !v2;
+    // The oldest bundles have proofs without checkpoints: those prove nothing, the promise does.
+    let proof = entry.proof.as_ref().filter(|proof| !promise_suffices || !proof.checkpoint.is_empty());
+    let Some(proof) = proof else {
+        if promise_suffices {
+            record.skip("inclusion-proof", "the log's promise suffices in a bundle of version 0.1");
             return Ok(());
         }
         return Err(invalid("it has no inclusion proof").expected("an inclusion proof with a checkpoint"));
     };
-    if proof.checkpoint.is_empty() {
-        // The oldest bundles have proofs without checkpoints: those prove nothing, the promise does.
-        if entry.promise.is_some() && promise_suffices(bundle.version) && !v2 {
-            return Ok(());
+    let checkpoint = record.check("checkpoint", |_| {
+        if proof.checkpoint.is_empty() {
+            return Err(Error::new(Code::CheckpointInvalid, "the inclusion proof has no checkpoint"));
         }
-        return Err(Error::new(Code::CheckpointInvalid, "the inclusion proof has no checkpoint"));
-    }
-    let checkpoint = Checkpoint::parse(&proof.checkpoint)?;
-    checkpoint.verify(log, v2)?;
-    check_inclusion(&entry.body, proof, &checkpoint)
+        let checkpoint = Checkpoint::parse(&proof.checkpoint)?;
+        checkpoint.verify(log, v2)?;
+        let evidence = format!("of {}, tree size {}", log.url, checkpoint.tree_size());
+        Ok((checkpoint, evidence))
+    })?;
+    record.check("inclusion-proof", |_| {
+        check_inclusion(&entry.body, proof, &checkpoint)?;
+        Ok(((), format!("index {} of {}", proof.log_index, checkpoint.tree_size())))
+    })
 }
 
 /// The index that is proven. A promise covers the one over all shards; without it only the proof's is,

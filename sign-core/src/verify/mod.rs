@@ -1,35 +1,38 @@
 //! Verification: a bundle, an artifact and a requirement go in, a proof comes out. One file a step.
 //!
 //! Source: Sigstore client specification, "Verification". Steps run in the order of that document;
-//! the first that fails ends it, and its code says which.
+//! the first that fails ends it, and its code says which. `docs/verification.md` lists them.
 
 mod artifact;
 mod content;
 mod key;
 mod legacy;
 mod log;
+mod material;
+mod threshold;
 mod time;
+mod verdict;
 mod verified;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 pub use artifact::Artifact;
-pub use verified::{Check, LoggedEntry, TimeSource, TrustedTime, VerifiedBundle, VerifiedSigner};
+pub use threshold::Thresholds;
+pub use verdict::{Check, CheckOutcome, Verdict};
+pub use verified::{LoggedEntry, TimeSource, TrustedTime, VerifiedBundle, VerifiedSigner};
 
-use crate::bundle::{Bundle, BundleVersion, Content, KeyMaterial};
+use crate::bundle::{Bundle, BundleVersion, Content};
 use crate::certificate::Certificate;
 use crate::clock::Clock;
 use crate::crypto::PublicKey;
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::policy::IdentityPolicy;
 use crate::statement::Statement;
 use crate::trust::TrustedRoot;
-
-/// How far ahead of this machine's clock a trusted time may be: clocks differ by seconds, and a time
-/// beyond that was not yet proven when it was written down.
-const MAX_FUTURE: SignedDuration = SignedDuration::from_secs(60);
+use verdict::Record;
 
 /// Whose signature is asked for.
 #[derive(Debug, Clone)]
@@ -40,17 +43,40 @@ pub enum Requirement {
     Key(PublicKey),
 }
 
-/// Verifies any number of bundles, from any number of threads.
+/// Verifies any number of bundles, from any number of threads. Cheap to clone.
 #[derive(Clone)]
 pub struct Verifier {
     root: TrustedRoot,
     clock: Arc<dyn Clock>,
+    thresholds: Thresholds,
+}
+
+/// What every step is given.
+struct Context<'a> {
+    root: &'a TrustedRoot,
+    thresholds: Thresholds,
+    now: Timestamp,
+}
+
+/// Whom and what the bundle is held against. Where nothing is asked, what the bundle itself claims is
+/// checked for being consistent, which proves less: no [`VerifiedBundle`] comes of it.
+#[derive(Clone, Copy)]
+struct Question<'a> {
+    requirement: Option<&'a Requirement>,
+    artifact: Option<&'a Artifact>,
 }
 
 impl Verifier {
     /// A verifier that trusts `root`. The clock only refuses times that lie ahead of it.
     pub fn new(root: TrustedRoot, clock: impl Clock + 'static) -> Self {
-        Self { root, clock: Arc::new(clock) }
+        Self { root, clock: Arc::new(clock), thresholds: Thresholds::default() }
+    }
+
+    /// The same verifier, asking for more authorities than the trusted root does.
+    #[must_use]
+    pub fn with_thresholds(mut self, thresholds: Thresholds) -> Self {
+        self.thresholds = thresholds;
+        self
     }
 
     /// Verifies that `bundle` is about `artifact` and was made by whom `requirement` names.
@@ -63,10 +89,7 @@ impl Verifier {
         artifact: &Artifact,
         requirement: &Requirement,
     ) -> Result<VerifiedBundle> {
-        self.run(bundle, artifact, requirement, || match &bundle.content {
-            Content::Dsse(envelope) => envelope.payload.clone(),
-            Content::Message(_) => Vec::new(),
-        })
+        self.examine(bundle, artifact, requirement).into_result()
     }
 
     /// As [`Verifier::verify`], without copying the payload, which can be large.
@@ -75,37 +98,34 @@ impl Verifier {
     /// As there.
     pub fn verify_owned(
         &self,
-        mut bundle: Bundle,
+        bundle: Bundle,
         artifact: &Artifact,
         requirement: &Requirement,
     ) -> Result<VerifiedBundle> {
-        let proof = self.prove(&bundle, requirement)?;
-        let payload = match &mut bundle.content {
-            Content::Dsse(envelope) => {
-                content::check_payload_type(envelope)?;
-                Some(std::mem::take(&mut envelope.payload))
-            }
-            Content::Message(_) => None,
-        };
-        self.conclude(proof, &bundle, payload, artifact)
+        self.examine_owned(bundle, artifact, requirement).into_result()
     }
 
-    fn run(
-        &self,
-        bundle: &Bundle,
-        artifact: &Artifact,
-        requirement: &Requirement,
-        payload: impl FnOnce() -> Vec<u8>,
-    ) -> Result<VerifiedBundle> {
-        let proof = self.prove(bundle, requirement)?;
-        let payload = match &bundle.content {
-            Content::Dsse(envelope) => {
-                content::check_payload_type(envelope)?;
-                Some(payload())
-            }
-            Content::Message(_) => None,
-        };
-        self.conclude(proof, bundle, payload, artifact)
+    /// As [`Verifier::verify`], with every check that was made, on a rejection too.
+    #[must_use]
+    pub fn examine(&self, bundle: &Bundle, artifact: &Artifact, requirement: &Requirement) -> Verdict {
+        self.answer(Cow::Borrowed(bundle), artifact, requirement)
+    }
+
+    /// As [`Verifier::examine`], without copying the payload, which can be large.
+    #[must_use]
+    pub fn examine_owned(&self, bundle: Bundle, artifact: &Artifact, requirement: &Requirement) -> Verdict {
+        self.answer(Cow::Owned(bundle), artifact, requirement)
+    }
+
+    /// What of a bundle is proven without knowing who should have signed what: a genuine signature by
+    /// whoever it names, logged and dated. That is no verdict; only [`Verifier::examine`] gives one.
+    #[must_use]
+    pub fn inspect(&self, bundle: &Bundle) -> Vec<Check> {
+        let mut record = Record::default();
+        let question = Question { requirement: None, artifact: None };
+        // The failure is the last check in the record.
+        let _ = self.run(&mut Cow::Borrowed(bundle), question, &mut record);
+        record.finish()
     }
 
     /// Checks a certificate as it comes from Fulcio: profile, chain and SCT at `time`.
@@ -113,129 +133,146 @@ impl Verifier {
     /// # Errors
     /// The code of the first check that fails.
     pub fn check_certificate(&self, certificate: &Certificate, time: Timestamp) -> Result<()> {
-        key::check_certificate(&self.root, certificate, &[time], &mut Vec::new())
+        key::check_certificate(&self.context(), certificate, &[time], &mut Record::default())
     }
 
-    /// Everything but what the artifact is: times, certificate, signer, log, signature.
-    fn prove(&self, bundle: &Bundle, requirement: &Requirement) -> Result<Proof> {
-        let mut checks = Vec::new();
-        let mut proven = time::collect(&self.root, bundle, &mut checks)?;
-        let now = self.clock.now();
-        if let Some(ahead) = proven.times.iter().find(|t| t.time.duration_since(now) > MAX_FUTURE) {
-            return Err(Error::new(Code::TimeInFuture, "a trusted time lies in the future")
-                .expected(format!("at most {} seconds after {now}", MAX_FUTURE.as_secs()))
-                .found(ahead.time)
-                .hint("check the clock of this machine"));
-        }
-        let (signer, public_key, verifier_der) = self.signer(bundle, requirement, &proven, &mut checks)?;
-        let entries = log::check(&self.root, bundle, &public_key, &verifier_der, &proven, now, &mut checks)?;
-        content::check_signature(bundle, &public_key, &mut checks)?;
-        proven.times.sort_by_key(|t| t.time);
-        Ok(Proof { signer, public_key, entries, times: proven.times, checks })
+    fn context(&self) -> Context<'_> {
+        Context { root: &self.root, thresholds: self.thresholds, now: self.clock.now() }
     }
 
-    fn signer(
-        &self,
-        bundle: &Bundle,
-        requirement: &Requirement,
-        proven: &time::Proven,
-        checks: &mut Vec<Check>,
-    ) -> Result<(VerifiedSigner, PublicKey, Vec<u8>)> {
-        match (&bundle.key_material, requirement) {
-            (KeyMaterial::PublicKey { .. }, Requirement::Key(key)) => {
-                checks.push(Check::new("key", key.fingerprint()));
-                Ok((VerifiedSigner::Key, key.clone(), key.as_der().to_vec()))
-            }
-            (KeyMaterial::PublicKey { .. }, Requirement::Identities(_)) => Err(Error::new(
-                Code::KeyMaterialMismatch,
-                "the bundle was signed with a key, not with an identity",
-            )
-            .expected("a certificate")
-            .found("a key hint")
-            .hint("verify it with --key, if you know whose key it is")),
-            (_, Requirement::Key(_)) => Err(Error::new(
-                Code::KeyMaterialMismatch,
-                "the bundle was signed with an identity, not with a key",
-            )
-            .expected("a key hint")
-            .found("a certificate")
-            .hint("verify it with an identity and an issuer")),
-            (KeyMaterial::Certificate(_) | KeyMaterial::Chain(_), Requirement::Identities(policy)) => {
-                let der = bundle.leaf_certificate().ok_or_else(|| {
-                    Error::new(Code::BundleMalformed, "the bundle has an empty certificate chain")
-                })?;
-                let certificate = Certificate::parse(der)?;
-                if proven.times.is_empty() {
-                    return Err(Error::new(Code::TimestampMissing, "nothing proves when it was signed")
-                        .expected("a timestamp by a trusted authority, or a log's signed entry timestamp")
-                        .hint("a certificate lives for minutes: without a time, a stolen key would be good for ever"));
-                }
-                let times: Vec<Timestamp> = proven.times.iter().map(|t| t.time).collect();
-                key::check_certificate(&self.root, &certificate, &times, checks)?;
-                if let KeyMaterial::Chain(chain) = &bundle.key_material {
-                    key::check_no_root(chain)?;
-                }
-                policy.check(&certificate)?;
-                checks.push(Check::new(
-                    "identity",
-                    format!("{} from {}", certificate.san(), certificate.issuer().unwrap_or("no issuer")),
-                ));
-                let key = PublicKey::from_der(certificate.public_key_der()).map_err(|e| {
-                    Error::new(Code::CertificateInvalid, "the certificate's key").caused_by(e)
-                })?;
-                let der = certificate.der().to_vec();
-                Ok((VerifiedSigner::Certificate(Box::new(certificate)), key, der))
-            }
+    fn answer(&self, mut bundle: Cow<'_, Bundle>, artifact: &Artifact, requirement: &Requirement) -> Verdict {
+        let mut record = Record::default();
+        let question = Question { requirement: Some(requirement), artifact: Some(artifact) };
+        let result = self.run(&mut bundle, question, &mut record);
+        let checks = record.finish();
+        match result {
+            Ok(proof) => Verdict::accepted(VerifiedBundle::new(
+                proof.signer,
+                proof.statement,
+                proof.entries,
+                proof.times,
+                checks,
+            )),
+            Err(error) => Verdict::rejected(error, checks),
         }
     }
 
-    /// The last steps, about the artifact.
-    fn conclude(
+    /// The steps. Each top-level check of the record is one of [`verdict::STEPS`].
+    fn run(
         &self,
-        mut proof: Proof,
-        bundle: &Bundle,
-        payload: Option<Vec<u8>>,
-        artifact: &Artifact,
-    ) -> Result<VerifiedBundle> {
-        let statement = match (&bundle.content, payload) {
-            (Content::Message(message), _) => {
-                content::check_message(
-                    message,
-                    &proof.public_key,
-                    artifact,
-                    &proof.entries,
-                    &mut proof.checks,
-                )?;
-                None
-            }
-            (Content::Dsse(_), payload) => {
-                let statement = Statement::parse(payload.unwrap_or_default()).map_err(|e| {
-                    Error::new(Code::EnvelopeInvalid, "the signed statement")
-                        .found(e.to_string())
-                        .caused_by(e)
-                })?;
-                content::check_subject(&statement, artifact, &mut proof.checks)?;
-                Some(statement)
-            }
-        };
-        let entries = proof.entries.into_iter().map(|entry| entry.logged).collect();
-        Ok(VerifiedBundle::new(proof.signer, statement, entries, proof.times, proof.checks))
+        bundle: &mut Cow<'_, Bundle>,
+        question: Question<'_>,
+        record: &mut Record,
+    ) -> Result<Proof> {
+        let context = self.context();
+        let material = record.check("bundle", |_| material::check(bundle, question.requirement))?;
+        let proven = record.check("trusted-time", |record| {
+            let proven = time::collect(&context, bundle, record)?;
+            let evidence = match proven.times.len() {
+                0 => "none, and a key that is known needs none".into(),
+                1 => "1 time".into(),
+                several => format!("{several} times"),
+            };
+            Ok((proven, evidence))
+        })?;
+        let times: Vec<Timestamp> = proven.times.iter().map(|t| t.time).collect();
+        let signer = material::signer(&context, material, question.requirement, &times, record)?;
+        let entries = record.check("transparency-log", |record| {
+            let entries = log::check(&context, bundle, &signer.key, &signer.verifier_der, &proven, record)?;
+            let evidence = match entries.len() {
+                0 => "the trusted root lists no logs".into(),
+                1 => "1 entry".into(),
+                several => format!("{several} entries"),
+            };
+            Ok((entries, evidence))
+        })?;
+        let statement = content(bundle, &signer.key, question.artifact, &entries, record)?;
+
+        let mut times = proven.times;
+        times.sort_by_key(|t| t.time);
+        let entries = entries.into_iter().map(|entry| entry.logged).collect();
+        Ok(Proof { signer: signer.verified, statement, entries, times })
+    }
+}
+
+/// The last steps: the signature, and what it is about.
+fn content(
+    bundle: &mut Cow<'_, Bundle>,
+    key: &PublicKey,
+    artifact: Option<&Artifact>,
+    entries: &[log::ProvenEntry],
+    record: &mut Record,
+) -> Result<Option<Statement>> {
+    const NOT_ASKED: &str = "which artifact it should be about was not asked";
+    let (payload_type, payload) = match &bundle.content {
+        Content::Message(message) => {
+            let claimed = artifact.is_none().then(|| content::claimed_digest(message, key)).flatten();
+            let Some(known) = artifact.or(claimed.as_ref()) else {
+                record.skip("artifact", NOT_ASKED);
+                record.skip("signature", "the bundle does not say which digest was signed");
+                return Ok(None);
+            };
+            let digest = if artifact.is_some() {
+                record.check("artifact", |_| {
+                    let digest = content::check_digest(message, key, known, entries)?;
+                    Ok((digest, digest.to_string()))
+                })?
+            } else {
+                let digest = content::check_digest(message, key, known, entries)?;
+                record.skip("artifact", NOT_ASKED);
+                digest
+            };
+            record.check("signature", |_| Ok(((), content::check_message(message, key, digest)?)))?;
+            return Ok(None);
+        }
+        Content::Dsse(envelope) => {
+            record.check("signature", |_| Ok(((), content::check_envelope(envelope, key)?)))?;
+            (envelope.payload_type.clone(), bundle_payload(bundle))
+        }
+    };
+    record
+        .check("artifact", |record| {
+            content::check_payload_type(&payload_type)?;
+            let statement = content::check_statement(payload, record)?;
+            let evidence = match artifact {
+                Some(artifact) => record.check("subject", |_| {
+                    let subject = content::check_subject(&statement, artifact)?;
+                    Ok((subject.clone(), subject))
+                })?,
+                None => {
+                    record.skip("subject", NOT_ASKED);
+                    "a statement".into()
+                }
+            };
+            Ok((statement, evidence))
+        })
+        .map(Some)
+}
+
+/// The payload: taken out of a bundle that was given away, copied from one that was lent.
+fn bundle_payload(bundle: &mut Cow<'_, Bundle>) -> Vec<u8> {
+    match bundle {
+        Cow::Borrowed(Bundle { content: Content::Dsse(envelope), .. }) => envelope.payload.clone(),
+        Cow::Owned(Bundle { content: Content::Dsse(envelope), .. }) => std::mem::take(&mut envelope.payload),
+        _ => Vec::new(),
     }
 }
 
 impl std::fmt::Debug for Verifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Verifier").field("root", &self.root).finish_non_exhaustive()
+        f.debug_struct("Verifier")
+            .field("root", &self.root)
+            .field("thresholds", &self.thresholds)
+            .finish_non_exhaustive()
     }
 }
 
-/// What is known once everything but the artifact was checked.
+/// What the steps established.
 struct Proof {
     signer: VerifiedSigner,
-    public_key: PublicKey,
-    entries: Vec<log::ProvenEntry>,
+    statement: Option<Statement>,
+    entries: Vec<LoggedEntry>,
     times: Vec<TrustedTime>,
-    checks: Vec<Check>,
 }
 
 /// Whether a bundle of this version may rest on a promise alone.

@@ -1,10 +1,10 @@
 //! The proof. Only this folder can make one.
 
-use std::fmt;
-
 use jiff::Timestamp;
 
+use super::verdict::Check;
 use crate::certificate::Certificate;
+use crate::digest::Digest;
 use crate::legacy::SimpleSigning;
 use crate::statement::Statement;
 
@@ -33,8 +33,14 @@ pub enum VerifiedSigner {
 pub struct LoggedEntry {
     /// The log's address, from the trusted root.
     pub log: String,
+    /// The log's id, 32 bytes.
+    pub log_id: Vec<u8>,
     /// The entry's position: in the whole log where the log promised that, else in its tree.
     pub log_index: u64,
+    /// `hashedrekord`, `dsse` or `intoto`; as the entry itself says, which is in the tree.
+    pub kind: String,
+    /// Version of the kind.
+    pub version: String,
     /// When the log says it took the entry, where it signs that.
     pub integrated_time: Option<Timestamp>,
 }
@@ -56,27 +62,16 @@ pub enum TimeSource {
     Tsa {
         /// Its address, from the trusted root.
         uri: String,
+        /// SHA-256 over its certificate.
+        fingerprint: Digest,
     },
     /// A log's signed entry timestamp.
     Log {
         /// Its address, from the trusted root.
         url: String,
+        /// Its id, 32 bytes.
+        log_id: Vec<u8>,
     },
-}
-
-/// A check that passed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Check {
-    /// Stable name.
-    pub name: &'static str,
-    /// What it rests on.
-    pub evidence: String,
-}
-
-impl Check {
-    pub(super) fn new(name: &'static str, evidence: impl fmt::Display) -> Self {
-        Self { name, evidence: evidence.to_string() }
-    }
 }
 
 impl VerifiedBundle {
@@ -91,10 +86,8 @@ impl VerifiedBundle {
     }
 
     /// The same, where the artifact was a payload that says what is meant.
-    pub(super) fn with_payload(mut self, payload: SimpleSigning, check: Check) -> Self {
-        self.payload = Some(payload);
-        self.checks.push(check);
-        self
+    pub(super) fn with_payload(self, payload: SimpleSigning, checks: Vec<Check>) -> Self {
+        Self { payload: Some(payload), checks, ..self }
     }
 
     /// Who signed.
@@ -133,7 +126,7 @@ impl VerifiedBundle {
         &self.times
     }
 
-    /// Every check that was made, in order.
+    /// Every check that was made, in order; all of them passed or did not apply.
     #[must_use]
     pub fn checks(&self) -> &[Check] {
         &self.checks

@@ -11,5 +11,6 @@ mod legacy;
 mod mutations;
 mod oracle;
 mod sandbox;
+mod strictness;
 mod testdata;
 mod trust;
