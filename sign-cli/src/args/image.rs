@@ -4,7 +4,7 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 pub(crate) struct ImageArgs {
-    /// Image references, or oci-layout:DIR[:tag|@digest]
+    /// Image references, or `oci-layout:DIR[:tag|@digest]`
     #[arg(required = true, value_name = "IMAGE")]
     pub(crate) images: Vec<String>,
     /// Include every platform of a multi-platform image besides its index

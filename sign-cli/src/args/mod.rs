@@ -142,7 +142,7 @@ pub(crate) struct AttestBlob {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct VerifyBlob {
-    /// The file, or its digest: sha256:<hex>, sha384:<hex> or sha512:<hex>. sha1:<hex> finds a statement
+    /// The file, or its digest: `sha256:<hex>`, `sha384:<hex>` or `sha512:<hex>`. `sha1:<hex>` finds a statement
     /// by a digest that can be forged
     pub(crate) file: String,
     /// The bundle
@@ -160,7 +160,7 @@ pub(crate) struct VerifyBlob {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Tree {
-    /// Image reference, or oci-layout:DIR[:tag|@digest]
+    /// Image reference, or `oci-layout:DIR[:tag|@digest]`
     pub(crate) image: String,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
