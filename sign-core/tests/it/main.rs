@@ -7,6 +7,7 @@ mod advisories;
 mod attachments;
 mod bundles;
 mod conformance;
+mod differential;
 mod documentation;
 mod forms;
 mod legacy;
@@ -14,3 +15,5 @@ mod mutations;
 mod oracle;
 mod sandbox;
 mod testdata;
+
+use advisories::kit;
