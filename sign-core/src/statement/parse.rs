@@ -5,17 +5,20 @@ use std::fmt;
 use std::ops::Range;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::{STATEMENT_V0_1, STATEMENT_V1};
 use crate::digest::Digest;
+use crate::encoding::UpTo;
 use crate::error::{Code, Error, Result};
 
 /// Most subjects in one statement; the cap of the peers, so that nothing they accept is refused.
 pub(super) const MAX_SUBJECTS: usize = 1024;
 /// Most digests of one subject; the cap of the peers.
 pub(super) const MAX_DIGESTS_PER_SUBJECT: usize = 32;
+/// Most annotations of one subject: far more than anybody writes, and a bound on what is kept.
+const MAX_ANNOTATIONS_PER_SUBJECT: usize = 1024;
 
 /// A parsed statement that keeps the bytes it was parsed from.
 #[derive(Clone)]
@@ -66,16 +69,23 @@ impl Statement {
         if wire.predicate_type.is_empty() {
             return Err(invalid("the statement has no predicateType".into()));
         }
-        if wire.subject.is_empty() || wire.subject.len() > MAX_SUBJECTS {
+        let UpTo(subjects) = wire.subject;
+        let found = |count: usize| if count == 0 { "none" } else { "more" };
+        if subjects.is_empty() || subjects.len() > MAX_SUBJECTS {
             return Err(invalid("wrong number of subjects".into())
                 .expected(format!("1 to {MAX_SUBJECTS}"))
-                .found(wire.subject.len()));
+                .found(found(subjects.len())));
         }
-        for (index, subject) in wire.subject.iter().enumerate() {
+        for (index, subject) in subjects.iter().enumerate() {
             if subject.digest.0.is_empty() || subject.digest.0.len() > MAX_DIGESTS_PER_SUBJECT {
                 return Err(invalid(format!("subject {index} has the wrong number of digests"))
                     .expected(format!("1 to {MAX_DIGESTS_PER_SUBJECT}"))
-                    .found(subject.digest.0.len()));
+                    .found(found(subject.digest.0.len())));
+            }
+            if subject.annotations.0.len() > MAX_ANNOTATIONS_PER_SUBJECT {
+                return Err(invalid(format!("subject {index} has too many annotations"))
+                    .expected(format!("at most {MAX_ANNOTATIONS_PER_SUBJECT}"))
+                    .found("more"));
             }
         }
         let predicate = wire.predicate.filter(|raw| raw.get() != "null").map(|raw| {
@@ -87,8 +97,7 @@ impl Statement {
         {
             return Err(invalid("the predicate is not a JSON object".into()));
         }
-        let subjects = wire
-            .subject
+        let subjects = subjects
             .into_iter()
             .map(|s| Subject {
                 name: s.name,
@@ -162,7 +171,7 @@ impl fmt::Debug for Statement {
 struct Wire<'a> {
     #[serde(rename = "_type")]
     statement_type: String,
-    subject: Vec<WireSubject<'a>>,
+    subject: UpTo<WireSubject<'a>, MAX_SUBJECTS>,
     #[serde(rename = "predicateType")]
     predicate_type: String,
     #[serde(borrow)]
@@ -173,25 +182,25 @@ struct Wire<'a> {
 struct WireSubject<'a> {
     name: Option<String>,
     #[serde(default)]
-    digest: UniqueMap<String>,
+    digest: UniqueMap<String, MAX_DIGESTS_PER_SUBJECT>,
     #[serde(default, borrow)]
-    annotations: UniqueMap<&'a RawValue>,
+    annotations: UniqueMap<&'a RawValue, MAX_ANNOTATIONS_PER_SUBJECT>,
 }
 
-/// A map that refuses duplicate keys.
-struct UniqueMap<V>(BTreeMap<String, V>);
+/// A map that refuses duplicate keys, and keeps one entry more than `MAX` at most.
+struct UniqueMap<V, const MAX: usize>(BTreeMap<String, V>);
 
-impl<V> Default for UniqueMap<V> {
+impl<V, const MAX: usize> Default for UniqueMap<V, MAX> {
     fn default() -> Self {
         Self(BTreeMap::new())
     }
 }
 
-impl<'de, V: Deserialize<'de>> Deserialize<'de> for UniqueMap<V> {
+impl<'de, V: Deserialize<'de>, const MAX: usize> Deserialize<'de> for UniqueMap<V, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Unique<V>(std::marker::PhantomData<V>);
-        impl<'de, V: Deserialize<'de>> Visitor<'de> for Unique<V> {
-            type Value = UniqueMap<V>;
+        struct Unique<V, const MAX: usize>(std::marker::PhantomData<V>);
+        impl<'de, V: Deserialize<'de>, const MAX: usize> Visitor<'de> for Unique<V, MAX> {
+            type Value = UniqueMap<V, MAX>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object with unique keys")
@@ -199,12 +208,16 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for UniqueMap<V> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
                 let mut map = BTreeMap::new();
-                while let Some((key, value)) = access.next_entry::<String, V>()? {
+                while map.len() <= MAX {
+                    let Some((key, value)) = access.next_entry::<String, V>()? else {
+                        return Ok(UniqueMap(map));
+                    };
                     if map.contains_key(&key) {
                         return Err(serde::de::Error::custom(format_args!("duplicate key {key:?}")));
                     }
                     map.insert(key, value);
                 }
+                while access.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
                 Ok(UniqueMap(map))
             }
 
