@@ -7,7 +7,7 @@ use sign_core::{
     Artifact, Bundle, Code, Digest, HttpClient, HttpOptions, Identity, IdentityPolicy, IssuerRule, Pattern,
     Requirement, Signed, SigningContext, StatementBuilder, StaticToken, SystemClock, TrustConfig, Verifier,
 };
-use sign_sandbox::{RekorVersion, Sandbox, SandboxOptions};
+use sign_sandbox::{Fault, RekorVersion, Sandbox, SandboxOptions};
 
 pub const EMAIL: &str = "dev@example.com";
 pub const CONTENT: &[u8] = b"content";
@@ -100,4 +100,25 @@ async fn a_bundle_of_one_sandbox_is_worth_nothing_in_another() {
     let artifact = Artifact::from_bytes(CONTENT);
     there.verifier().verify(&signed.bundle, &artifact, &here.requirement()).unwrap_err();
     here.verifier().verify(&signed.bundle, &artifact, &here.requirement()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_is_verified_before_anything_is_signed() {
+    let bench = Bench::start(RekorVersion::V2).await;
+    for (fault, code) in [
+        (Fault::FulcioNoSct, Code::SctInvalid),
+        (Fault::FulcioBadSct, Code::SctInvalid),
+        (Fault::FulcioOtherChain, Code::CertificateUntrusted),
+        (Fault::FulcioOtherKey, Code::ServiceContradiction),
+        (Fault::FulcioOtherIdentity, Code::ServiceContradiction),
+        (Fault::FulcioOtherIssuer, Code::ServiceContradiction),
+    ] {
+        bench.sandbox.faults().set(fault);
+        // The log must not even be asked: it would keep what it was shown.
+        bench.sandbox.faults().set(Fault::RekorDown);
+        let Err(error) = bench.context.session(&bench.token).await else { panic!("{fault:?}") };
+        assert_eq!(error.code(), code, "{fault:?}: {error}");
+        bench.sandbox.faults().clear();
+    }
+    bench.blob().await;
 }
