@@ -276,10 +276,15 @@ fn outside_the_window(pointer: &str, log: RekorVersion, code: Code) {
     let now = kit().now;
     for mut case in [Case::message(log), Case::envelope(log)] {
         *case.root.pointer_mut(pointer).unwrap() = json!({ "start": text(now), "end": text(now) });
-        case.refuses(code, |case| {
+        let told = case.refuses(code, |case| {
             *case.root.pointer_mut(pointer).unwrap() =
                 json!({ "start": text(now - minutes(30)), "end": text(now - minutes(1)) });
         });
+        // The error says which times would have been right.
+        assert!(
+            told.contains(text(now - minutes(1)).as_str().unwrap()) || told.contains("was trusted"),
+            "{told}"
+        );
         case.refuses(code, |case| {
             *case.root.pointer_mut(pointer).unwrap() = json!({ "start": text(now + minutes(1)) });
         });
