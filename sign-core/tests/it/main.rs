@@ -10,6 +10,8 @@ mod forms;
 mod legacy;
 mod mutations;
 mod oracle;
+mod predicates;
 mod sandbox;
 mod testdata;
 mod trust;
+mod typed;
