@@ -10,6 +10,9 @@ use super::{
 };
 use crate::error::{Code, Error, Result};
 
+/// The predicate type of an image signature: the statement says no more than "I sign this".
+pub const SIGN_V1: &str = "https://sigstore.dev/cosign/sign/v1";
+
 /// A set of predicate types. [`PredicateTypes::default`] has all that this library knows.
 #[derive(Clone)]
 pub struct PredicateTypes {
