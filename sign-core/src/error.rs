@@ -155,6 +155,8 @@ codes! {
     NoSignatures = "no-signatures" => Rejected,
     /// There are attestations, and none of the type that was asked for.
     PredicateTypeMismatch = "predicate-type-mismatch" => Rejected,
+    /// The predicate of a statement is not what its type promises.
+    PredicateInvalid = "predicate-invalid" => Rejected,
     /// Content from a registry or layout has another digest than its name says.
     ContentMismatch = "content-mismatch" => Rejected,
     /// An image manifest or index does not parse, or can be read in two ways.

@@ -55,7 +55,11 @@ pub use error::{Code, Error, Outcome, Result};
 pub use legacy::{LegacySignature, SimpleSigning};
 pub use policy::{Identity, IdentityPolicy, IssuerRule, Pattern};
 pub use predicate::{
-    CheckedPredicate, Outline, PredicateType, SIGN_V1, TypeSelector, check as check_predicate,
+    BuildDefinition, BuildMetadata, Builder, CheckedPredicate, Document, Items, Justification, Members, Node,
+    NotAffectedReason, OpenVex, Predicate, PredicateType, PredicateTypes, ResourceDescriptor, RunDetails,
+    SIGN_V1, ScanInvocation, ScanMetadata, Scanner, ScannerDatabase, SlsaProvenanceV1, TypeSelector,
+    VerificationResult, VerificationSummary, VexComponent, VexIdentifiers, VexProduct, VexStatement,
+    VexStatus, VexVulnerability, VsaVerifier, VulnerabilityScan, check as check_predicate,
 };
 pub use statement::{STATEMENT_V0_1, STATEMENT_V1, Statement, StatementBuilder, Subject};
 pub use tlog::{InclusionProof, LogEntry};

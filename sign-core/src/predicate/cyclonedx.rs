@@ -1,22 +1,49 @@
 //! CycloneDX 1.4 to 1.7 in JSON.
 //!
-//! Source: CycloneDX JSON schema (`bom-1.x.schema.json`), required members of the BOM.
+//! Source: CycloneDX JSON schemas `bom-1.4` to `bom-1.7`. References are checked too: within a document
+//! a `bom-ref` is unique, and what depends on another names one that is there. Dependencies may form
+//! circles, as those of real packages do.
 
-use super::{Outline, PredicateType, mismatch};
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use super::PredicateType;
+use super::json::{Document, Node};
+use super::resource::time;
 use crate::error::Result;
 
-pub(super) struct CycloneDx;
+pub(super) struct Type;
 
 const URI: &str = "https://cyclonedx.org/bom";
 const VERSIONS: [&str; 4] = ["1.4", "1.5", "1.6", "1.7"];
+/// Component types, each with the first version that has it.
+const COMPONENT_TYPES: [(&str, &str); 13] = [
+    ("library", "1.4"),
+    ("application", "1.4"),
+    ("framework", "1.4"),
+    ("container", "1.4"),
+    ("operating-system", "1.4"),
+    ("device", "1.4"),
+    ("firmware", "1.4"),
+    ("file", "1.4"),
+    ("platform", "1.5"),
+    ("device-driver", "1.5"),
+    ("machine-learning-model", "1.5"),
+    ("data", "1.5"),
+    ("cryptographic-asset", "1.6"),
+];
 
-impl PredicateType for CycloneDx {
+impl PredicateType for Type {
     fn name(&self) -> &'static str {
         "cyclonedx"
     }
 
     fn aliases(&self) -> &'static [&'static str] {
         &["cyclonedxjson"]
+    }
+
+    fn title(&self) -> &'static str {
+        "CycloneDX"
     }
 
     fn uri(&self) -> &'static str {
@@ -28,37 +55,159 @@ impl PredicateType for CycloneDx {
         uri.strip_prefix(URI).is_some_and(|rest| rest.is_empty() || rest.starts_with("/v"))
     }
 
-    fn recognises(&self, document: &Outline<'_>) -> bool {
+    fn recognises(&self, document: &Document<'_>) -> bool {
         document.has("bomFormat")
     }
 
-    fn check(&self, document: &Outline<'_>) -> Result<()> {
-        let wrong = |path: &str, expected: &str| {
-            let found = document.string(path).unwrap_or_else(|| "no such text".into());
-            mismatch("CycloneDX", path, expected, found)
+    fn check(&self, document: &Document<'_>) -> Result<()> {
+        document.require("bomFormat")?.one_of(&["CycloneDX"])?;
+        let version = document.require("specVersion")?.one_of(&VERSIONS)?;
+        match document.get("version") {
+            Some(number) => {
+                number.integer(1)?;
+            }
+            None if version == "1.4" => return Err(document.root().lacks("version")),
+            None => {}
+        }
+        if let Some(serial) = document.get("serialNumber")
+            && !serial.string().is_some_and(|text| is_uuid(&text))
+        {
+            return Err(serial.wrong("urn:uuid: and a UUID in lower case"));
+        }
+        let mut bom = Bom { version, refs: HashSet::new() };
+        if let Some(metadata) = document.get("metadata") {
+            let [timestamp, component, tools] = metadata.object()?.pick(["timestamp", "component", "tools"]);
+            time(timestamp)?;
+            component.map_or(Ok(()), |node| bom.component(node))?;
+            // Since 1.5; an array of another form before.
+            bom.members_of(tools.filter(|node| node.is_object()))?;
+        }
+        bom.list(document.get("components"), Bom::component)?;
+        bom.list(document.get("services"), Bom::service)?;
+        bom.list(document.get("vulnerabilities"), Bom::named)?;
+        bom.list(document.get("compositions"), Bom::named)?;
+        bom.list(document.get("annotations"), Bom::named)?;
+        bom.list(document.get("formulation"), |bom, node| bom.members_of(Some(node)))?;
+        bom.members_of(document.get("declarations").and_then(|node| node.get("targets")))?;
+
+        // Only now is every `bom-ref` known.
+        bom.list(document.get("dependencies"), |bom, node| bom.dependency(node))?;
+        bom.list(document.get("vulnerabilities"), |bom, node| {
+            bom.list(node.get("affects"), |bom, affected| bom.resolve(affected.require("ref")?))
+        })?;
+        bom.list(document.get("compositions"), |bom, node| {
+            node.require("aggregate")?.text()?;
+            bom.list(node.get("assemblies"), |bom, node| bom.resolve(node))?;
+            bom.list(node.get("dependencies"), |bom, node| bom.resolve(node))
+        })
+    }
+
+    fn describe(&self, document: &Document<'_>) -> String {
+        format!(
+            "CycloneDX {} document, {} components",
+            document.string("specVersion").unwrap_or_default(),
+            document.get("components").map_or(0, |components| components.items().count())
+        )
+    }
+}
+
+/// What is known of a document while it is gone through.
+struct Bom<'d> {
+    version: Cow<'d, str>,
+    refs: HashSet<Cow<'d, str>>,
+}
+
+impl<'d> Bom<'d> {
+    /// Runs `check` over an array, where there is one.
+    fn list(
+        &mut self,
+        node: Option<Node<'d>>,
+        mut check: impl FnMut(&mut Self, Node<'d>) -> Result<()>,
+    ) -> Result<()> {
+        match node {
+            Some(node) => node.elements()?.try_for_each(|item| check(self, item)),
+            None => Ok(()),
+        }
+    }
+
+    /// The components and services of something that has both.
+    fn members_of(&mut self, node: Option<Node<'d>>) -> Result<()> {
+        let Some(node) = node else { return Ok(()) };
+        let [components, services] = node.object()?.pick(["components", "services"]);
+        self.list(components, Self::component)?;
+        self.list(services, Self::service)
+    }
+
+    /// A component and those inside it. The parser's limit on nesting bounds the recursion.
+    fn component(&mut self, node: Node<'d>) -> Result<()> {
+        let [kind, name, bom_ref, hashes, inner, pedigree] =
+            node.object()?.pick(["type", "name", "bom-ref", "hashes", "components", "pedigree"]);
+        let kind = node.present(kind, "type")?;
+        let known = |text: &str| {
+            COMPONENT_TYPES.iter().any(|(name, since)| *name == text && *since <= self.version.as_ref())
         };
-        if document.string("bomFormat").as_deref() != Some("CycloneDX") {
-            return Err(wrong("bomFormat", "CycloneDX"));
+        if !kind.string().is_some_and(|text| known(&text)) {
+            return Err(kind.wrong(format!("a component type of CycloneDX {}", self.version)));
         }
-        if !document.string("specVersion").is_some_and(|v| VERSIONS.contains(&v.as_str())) {
-            return Err(wrong("specVersion", "1.4 to 1.7"));
-        }
-        for name in ["components", "dependencies", "services", "vulnerabilities"] {
-            if document.has(name) && document.array_len(name).is_none() {
-                return Err(mismatch("CycloneDX", name, "an array", "something else"));
+        node.present(name, "name")?.any_text()?;
+        self.define(bom_ref)?;
+        self.list(hashes, |_, hash| {
+            let [algorithm, content] = hash.object()?.pick(["alg", "content"]);
+            hash.present(algorithm, "alg")?.text()?;
+            let content = hash.present(content, "content")?;
+            let is_hex = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_hexdigit());
+            if !content.string().is_some_and(|text| is_hex(&text)) {
+                return Err(content.wrong("hexadecimal digits"));
+            }
+            Ok(())
+        })?;
+        if let Some(pedigree) = pedigree {
+            for relatives in pedigree.object()?.pick(["ancestors", "descendants", "variants"]) {
+                self.list(relatives, Self::component)?;
             }
         }
-        if document.has("metadata") && document.object("metadata").is_none() {
-            return Err(mismatch("CycloneDX", "metadata", "an object", "something else"));
+        self.list(inner, Self::component)
+    }
+
+    fn service(&mut self, node: Node<'d>) -> Result<()> {
+        let [name, bom_ref, inner] = node.object()?.pick(["name", "bom-ref", "services"]);
+        node.present(name, "name")?.any_text()?;
+        self.define(bom_ref)?;
+        self.list(inner, Self::service)
+    }
+
+    fn named(&mut self, node: Node<'d>) -> Result<()> {
+        self.define(node.object()?.get("bom-ref"))
+    }
+
+    fn define(&mut self, bom_ref: Option<Node<'d>>) -> Result<()> {
+        let Some(node) = bom_ref else { return Ok(()) };
+        if !self.refs.insert(node.text()?) {
+            return Err(node.wrong("a bom-ref that nothing else has"));
         }
         Ok(())
     }
 
-    fn describe(&self, document: &Outline<'_>) -> String {
-        format!(
-            "CycloneDX {} document, {} components",
-            document.string("specVersion").unwrap_or_default(),
-            document.array_len("components").unwrap_or(0)
-        )
+    fn dependency(&mut self, node: Node<'d>) -> Result<()> {
+        let [from, on, provides] = node.object()?.pick(["ref", "dependsOn", "provides"]);
+        self.resolve(node.present(from, "ref")?)?;
+        self.list(on, |bom, node| bom.resolve(node))?;
+        self.list(provides, |bom, node| bom.resolve(node))
     }
+
+    /// Whether `node` names something of this document, or by BOM-Link something of another.
+    fn resolve(&self, node: Node<'d>) -> Result<()> {
+        let known = |text: &str| self.refs.contains(text) || text.starts_with("urn:cdx:");
+        if node.string().is_some_and(|text| known(&text)) {
+            return Ok(());
+        }
+        Err(node.wrong("the bom-ref of something in this document"))
+    }
+}
+
+fn is_uuid(text: &str) -> bool {
+    const GROUPS: [usize; 5] = [8, 4, 4, 4, 12];
+    let Some(uuid) = text.strip_prefix("urn:uuid:") else { return false };
+    uuid.split('-').map(str::len).eq(GROUPS)
+        && uuid.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f' | b'-'))
 }

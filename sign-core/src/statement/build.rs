@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{STATEMENT_V1, Statement};
 use crate::digest::Digest;
 use crate::error::{Code, Error, Result};
+use crate::predicate::{Predicate, write_as};
 
 /// Builds a Statement v1 around a predicate that is embedded as it stands, byte for byte.
 #[derive(Debug, Clone)]
@@ -28,6 +29,12 @@ impl StatementBuilder {
     /// A statement of this predicate type, with no subject yet.
     pub fn new(predicate_type: impl Into<String>) -> Self {
         Self { subjects: Vec::new(), predicate_type: predicate_type.into() }
+    }
+
+    /// A statement of the type of `P`, with no subject yet.
+    #[must_use]
+    pub fn of<P: Predicate>() -> Self {
+        Self::new(P::kind().uri())
     }
 
     /// Adds a subject.
@@ -59,6 +66,20 @@ impl StatementBuilder {
         out.extend_from_slice(predicate.trim_ascii());
         out.push(b'}');
         Statement::parse(out)
+    }
+
+    /// The statement about a predicate given as a Rust value, which is checked like any other.
+    ///
+    /// # Errors
+    /// [`Code::PredicateMismatch`] when it is not valid or of another type than this statement's, and as
+    /// [`StatementBuilder::build`].
+    pub fn build_from<P: Predicate>(&self, predicate: &P) -> Result<Statement> {
+        if !P::kind().reads(&self.predicate_type) {
+            return Err(Error::new(Code::PredicateMismatch, "the predicate is of another type")
+                .expected(&self.predicate_type)
+                .found(P::kind().uri()));
+        }
+        self.build(&write_as(predicate)?)
     }
 }
 

@@ -12,6 +12,7 @@ use super::{STATEMENT_V0_1, STATEMENT_V1};
 use crate::digest::Digest;
 use crate::error::{Code, Error, Result};
 use crate::json::check_unique_keys;
+use crate::predicate::{Predicate, read_as};
 
 /// Most subjects in one statement; the cap of the peers, so that nothing they accept is refused.
 pub(super) const MAX_SUBJECTS: usize = 1024;
@@ -140,6 +141,15 @@ impl Statement {
     #[must_use]
     pub fn predicate(&self) -> &[u8] {
         self.predicate.clone().and_then(|range| self.payload.get(range)).unwrap_or(b"{}")
+    }
+
+    /// The predicate as a Rust value, checked: `statement.predicate_as::<SlsaProvenanceV1>()`.
+    ///
+    /// # Errors
+    /// [`Code::PredicateTypeMismatch`] when the statement is of another type, [`Code::PredicateInvalid`]
+    /// when its predicate is not what that type promises.
+    pub fn predicate_as<P: Predicate>(&self) -> Result<P> {
+        read_as(&self.predicate_type, self.predicate())
     }
 
     /// The first subject that names `digest`.

@@ -1,0 +1,249 @@
+//! The predicate types that are known by name, and finding the right one for a document.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::json::Document;
+use super::{
+    PredicateType, custom, cyclonedx, link, link_v1, openvex, reference, release, scai, slsa_v0_1, slsa_v0_2,
+    slsa_v1, spdx2, spdx3, test_result, vsa, vuln, vulns,
+};
+use crate::error::{Code, Error, Result};
+
+/// A set of predicate types. [`PredicateTypes::default`] has all that this library knows.
+#[derive(Clone)]
+pub struct PredicateTypes {
+    kinds: Vec<Arc<dyn PredicateType>>,
+}
+
+impl Default for PredicateTypes {
+    fn default() -> Self {
+        let kinds: Vec<Arc<dyn PredicateType>> = vec![
+            Arc::new(spdx2::Type),
+            Arc::new(spdx3::Type),
+            Arc::new(cyclonedx::Type),
+            Arc::new(slsa_v1::Type),
+            Arc::new(slsa_v0_2::Type),
+            Arc::new(slsa_v0_1::Type),
+            Arc::new(openvex::Type),
+            Arc::new(vuln::Type),
+            Arc::new(vulns::Type),
+            Arc::new(vsa::Type),
+            Arc::new(test_result::Type),
+            Arc::new(release::Type),
+            Arc::new(link::Type),
+            Arc::new(link_v1::Type),
+            Arc::new(scai::Type),
+            Arc::new(reference::Type),
+            Arc::new(custom::Type),
+        ];
+        Self { kinds }
+    }
+}
+
+/// A predicate that has been checked, with the type it will be attested as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedPredicate {
+    /// The `predicateType` to write.
+    pub uri: String,
+    /// What it is, in a few words.
+    pub description: String,
+}
+
+/// Checks `document` against the type that `requested` names: `auto`, a short name or a URI. The types
+/// are those of [`PredicateTypes::default`].
+///
+/// # Errors
+/// As [`PredicateTypes::check`].
+pub fn check(document: &[u8], requested: &str) -> Result<CheckedPredicate> {
+    PredicateTypes::default().check(document, requested)
+}
+
+impl PredicateTypes {
+    /// The set with one type more.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArgument`] when its name, or the URI that it writes, belongs to another type.
+    pub fn with(mut self, kind: impl PredicateType + 'static) -> Result<Self> {
+        let taken =
+            |text: &str| Error::new(Code::InvalidArgument, "two predicate types with one name").found(text);
+        if kind.name() == "auto" || !self.named(kind.name()).is_empty() {
+            return Err(taken(kind.name()));
+        }
+        if self.reading(kind.uri()).is_some() {
+            return Err(taken(kind.uri()));
+        }
+        self.kinds.push(Arc::new(kind));
+        Ok(self)
+    }
+
+    /// The types, in the order in which they were added.
+    pub fn iter(&self) -> impl Iterator<Item = &dyn PredicateType> {
+        self.kinds.iter().map(AsRef::as_ref)
+    }
+
+    /// Checks `document` against the type that `requested` names: `auto`, a short name or a URI.
+    ///
+    /// # Errors
+    /// [`Code::InvalidJson`], [`Code::PredicateUnknown`] when the type cannot be told from the content,
+    /// [`Code::PredicateMismatch`] with the place that is wrong, or [`Code::InvalidArgument`] for a name
+    /// that is neither known nor a URI.
+    pub fn check(&self, document: &[u8], requested: &str) -> Result<CheckedPredicate> {
+        let named = self.named(requested);
+        let uri = if requested == "auto" || !named.is_empty() { None } else { Some(self.uri(requested)?) };
+        let document = Document::parse(document)?;
+        if let Some(uri) = uri {
+            // A URI that names a known type keeps that type's promises.
+            let Some(kind) = self.reading(&uri) else {
+                return Ok(CheckedPredicate { description: "JSON object".into(), uri });
+            };
+            let checked = finish(kind, &document)?;
+            return Ok(CheckedPredicate { uri, ..checked });
+        }
+        let recognised: Vec<_> = self.iter().filter(|kind| kind.recognises(&document)).collect();
+        if requested == "auto" {
+            return match recognised.as_slice() {
+                [kind] => finish(*kind, &document),
+                [] => Err(self.unknown(&document)),
+                several => Err(ambiguous(several)),
+            };
+        }
+        let wanted: Vec<_> =
+            named.iter().copied().filter(|kind| recognised.iter().any(|k| k.name() == kind.name())).collect();
+        match (wanted.as_slice(), named.as_slice()) {
+            ([kind], _) => finish(*kind, &document),
+            // The one type with that name knows best what is missing.
+            ([], [kind]) if recognised.is_empty() => finish(*kind, &document),
+            ([], _) => {
+                Err(another(requested, recognised.first().map_or("an unknown document", |k| k.title())))
+            }
+            (several, _) => Err(ambiguous(several)),
+        }
+    }
+
+    /// What a type name or URI given for reading stands for.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArgument`] for what is neither.
+    pub fn selector(&self, text: &str) -> Result<TypeSelector> {
+        let kinds: Vec<_> = self.kinds.iter().filter(|kind| goes_by(kind.as_ref(), text)).cloned().collect();
+        let text = if kinds.is_empty() { self.uri(text)? } else { text.to_owned() };
+        Ok(TypeSelector { text, kinds })
+    }
+
+    fn named(&self, name: &str) -> Vec<&dyn PredicateType> {
+        self.iter().filter(|kind| goes_by(*kind, name)).collect()
+    }
+
+    fn reading(&self, uri: &str) -> Option<&dyn PredicateType> {
+        let exact = self.iter().find(|kind| kind.uri() == uri && kind.written());
+        exact.or_else(|| self.iter().find(|kind| kind.reads(uri)))
+    }
+
+    /// Every name that can be asked for, shared ones once.
+    fn names(&self) -> String {
+        let mut names: Vec<&str> = Vec::new();
+        for kind in self.iter().filter(|kind| kind.written()) {
+            // The family's name where there is one: it is what people type.
+            let name = kind.aliases().first().copied().unwrap_or(kind.name());
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names.join(", ")
+    }
+
+    fn uri(&self, text: &str) -> Result<String> {
+        // Compared byte for byte when read, so it is kept as written and not normalised.
+        match url::Url::parse(text) {
+            Ok(url) if url.has_host() || url.scheme() == "urn" => Ok(text.to_owned()),
+            _ => Err(Error::new(Code::InvalidArgument, "not a predicate type")
+                .expected(format!("auto, {} or an absolute URI", self.names()))
+                .found(text)),
+        }
+    }
+
+    fn unknown(&self, document: &Document<'_>) -> Error {
+        let error = Error::new(Code::PredicateUnknown, "the document is of no known type")
+            .expected(format!("one of {}", self.names()));
+        if document.has("_type") && document.has("predicateType") {
+            return error.found("a whole in-toto statement").hint("give it with --statement");
+        }
+        if document.has("payloadType") || document.has("dsseEnvelope") {
+            return error.found("something that is signed already").hint("give the predicate itself");
+        }
+        error.hint("name the type with --type, as a short name or a URI")
+    }
+}
+
+impl fmt::Debug for PredicateTypes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter().map(PredicateType::name)).finish()
+    }
+}
+
+fn goes_by(kind: &dyn PredicateType, name: &str) -> bool {
+    kind.name() == name || kind.aliases().contains(&name)
+}
+
+fn finish(kind: &dyn PredicateType, document: &Document<'_>) -> Result<CheckedPredicate> {
+    if !kind.written() {
+        return Err(another(kind.title(), kind.title())
+            .expected("a type that is still written")
+            .hint("this version is only read; write a newer one"));
+    }
+    kind.check(document).map_err(|e| e.context(format!("not valid {}", kind.title())))?;
+    Ok(CheckedPredicate { uri: kind.uri().into(), description: kind.describe(document) })
+}
+
+fn another(requested: &str, found: &str) -> Error {
+    Error::new(Code::PredicateMismatch, "the document is not of the type asked for")
+        .expected(requested)
+        .found(found)
+        .hint("use --type auto, or give the file that belongs to this type")
+}
+
+fn ambiguous(kinds: &[&dyn PredicateType]) -> Error {
+    Error::new(Code::PredicateUnknown, "the document could be of several types")
+        .found(kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", "))
+        .hint("name the type with --type")
+}
+
+/// Which `predicateType` values a type name or URI given for reading stands for.
+#[derive(Clone)]
+pub struct TypeSelector {
+    text: String,
+    // The family that a short name means; none for exactly one URI.
+    kinds: Vec<Arc<dyn PredicateType>>,
+}
+
+impl TypeSelector {
+    /// The selector for a short name of [`PredicateTypes::default`], or a URI.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArgument`] for what is neither.
+    pub fn parse(text: &str) -> Result<Self> {
+        PredicateTypes::default().selector(text)
+    }
+
+    /// Whether a statement of this type is meant.
+    #[must_use]
+    pub fn matches(&self, predicate_type: &str) -> bool {
+        if self.kinds.is_empty() {
+            return self.text == predicate_type;
+        }
+        self.kinds.iter().any(|kind| kind.reads(predicate_type))
+    }
+}
+
+impl fmt::Display for TypeSelector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for TypeSelector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TypeSelector").field(&self.text).finish()
+    }
+}
