@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::digest::Digest;
 use crate::error::{Code, Error, Result};
-use crate::predicate::Outline;
+use crate::predicate::Document;
 
 /// `critical.type` of cosign's signatures; other signers of such documents mean other things by them.
 const TYPE: &str = "cosign container image signature";
@@ -62,7 +62,7 @@ impl SimpleSigning {
     /// `envelope-invalid` for anything but cosign's form of it without duplicate keys.
     pub fn parse(payload: &[u8]) -> Result<Self> {
         // Two readers of duplicate keys could see two images.
-        Outline::parse(payload).map_err(|e| invalid("it cannot be read").found(e.to_string()))?;
+        Document::parse(payload).map_err(|e| invalid("it cannot be read").found(e.to_string()))?;
         let Wire { critical, optional } = serde_json::from_slice(payload)
             .map_err(|e| invalid("it cannot be read").found(&e).caused_by(e))?;
         if critical.kind != TYPE {

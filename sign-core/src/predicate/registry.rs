@@ -70,7 +70,7 @@ impl PredicateTypes {
         if kind.name() == "auto" || !self.named(kind.name()).is_empty() {
             return Err(taken(kind.name()));
         }
-        if self.reading(kind.uri()).is_some() {
+        if self.iter().any(|other| other.reads(kind.uri())) {
             return Err(taken(kind.uri()));
         }
         self.kinds.push(Arc::new(kind));
@@ -94,10 +94,13 @@ impl PredicateTypes {
         let document = Document::parse(document)?;
         if let Some(uri) = uri {
             // A URI that names a known type keeps that type's promises.
-            let Some(kind) = self.reading(&uri) else {
+            let readers: Vec<_> = self.iter().filter(|kind| kind.reads(&uri)).collect();
+            // Several where one URI serves several versions, as that of SPDX does.
+            let Some(kind) = readers.iter().find(|kind| kind.recognises(&document)).or(readers.first())
+            else {
                 return Ok(CheckedPredicate { description: "JSON object".into(), uri });
             };
-            let checked = finish(kind, &document)?;
+            let checked = finish(*kind, &document)?;
             return Ok(CheckedPredicate { uri, ..checked });
         }
         let recognised: Vec<_> = self.iter().filter(|kind| kind.recognises(&document)).collect();
@@ -135,17 +138,13 @@ impl PredicateTypes {
         self.iter().filter(|kind| goes_by(*kind, name)).collect()
     }
 
-    fn reading(&self, uri: &str) -> Option<&dyn PredicateType> {
-        let exact = self.iter().find(|kind| kind.uri() == uri && kind.written());
-        exact.or_else(|| self.iter().find(|kind| kind.reads(uri)))
-    }
-
     /// Every name that can be asked for, shared ones once.
     fn names(&self) -> String {
         let mut names: Vec<&str> = Vec::new();
         for kind in self.iter().filter(|kind| kind.written()) {
-            // The family's name where there is one: it is what people type.
-            let name = kind.aliases().first().copied().unwrap_or(kind.name());
+            // The name of the family where there is one: it is what people type.
+            let shared = kind.aliases().iter().find(|alias| self.named(alias).len() > 1);
+            let name = shared.copied().unwrap_or(kind.name());
             if !names.contains(&name) {
                 names.push(name);
             }
@@ -245,5 +244,50 @@ impl fmt::Display for TypeSelector {
 impl fmt::Debug for TypeSelector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("TypeSelector").field(&self.text).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_reads_its_family_and_a_uri_only_itself() {
+        for (name, reads, not) in [
+            ("spdx", "https://spdx.dev/Document/v2.3", "https://spdx.dev/DocumentX"),
+            ("spdxjson", "https://spdx.dev/Document/v3", "https://spdx.dev/Document/x"),
+            ("cyclonedx", "https://cyclonedx.org/bom/v1.5", "https://cyclonedx.org/bomb"),
+            ("slsaprovenance", "https://slsa.dev/provenance/v0.1", "https://slsa.dev/provenance/v2"),
+            ("slsaprovenance1", "https://slsa.dev/provenance/v1", "https://slsa.dev/provenance/v0.2"),
+            ("openvex", "https://openvex.dev/ns/v0.2.0", "https://openvex.dev/ns/v0.3.0"),
+            ("vulns", "https://in-toto.io/attestation/vulns", "https://in-toto.io/attestation/vulnsX"),
+            ("link", "https://in-toto.io/Link/v1", "https://in-toto.io/Layout/v1"),
+        ] {
+            let selector = TypeSelector::parse(name).unwrap();
+            assert!(selector.matches(reads) && !selector.matches(not), "{name}");
+            assert_eq!(selector.to_string(), name);
+        }
+        let uri = TypeSelector::parse("https://spdx.dev/Document").unwrap();
+        assert!(uri.matches("https://spdx.dev/Document") && !uri.matches("https://spdx.dev/Document/v2.3"));
+        assert_eq!(TypeSelector::parse("nonsense").unwrap_err().code(), Code::InvalidArgument);
+    }
+
+    #[test]
+    fn names_are_unique_and_every_uri_is_read_by_the_type_that_writes_it() {
+        let types = PredicateTypes::default();
+        for kind in types.iter() {
+            assert_eq!(
+                types.iter().filter(|other| other.name() == kind.name()).count(),
+                1,
+                "{}",
+                kind.name()
+            );
+            assert!(kind.reads(kind.uri()), "{}", kind.name());
+        }
+        assert!(
+            types.names().starts_with("spdx, cyclonedx, slsaprovenance, openvex, vuln, "),
+            "{}",
+            types.names()
+        );
     }
 }

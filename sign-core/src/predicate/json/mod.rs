@@ -134,13 +134,13 @@ impl<'d> Node<'d> {
     /// The members in order; none if this is not an object.
     #[must_use]
     pub fn members(&self) -> Members<'d> {
-        Members { text: self.text, at: if self.is_object() { self.start + 1 } else { self.end } }
+        Members { text: self.text, at: if self.is_object() { self.start + 1 } else { self.text.len() } }
     }
 
     /// The elements in order; none if this is not an array.
     #[must_use]
     pub fn items(&self) -> Items<'d> {
-        Items { text: self.text, at: if self.is_array() { self.start + 1 } else { self.end } }
+        Items { text: self.text, at: if self.is_array() { self.start + 1 } else { self.text.len() } }
     }
 
     /// The member of that name, found by going through the object.
