@@ -89,8 +89,8 @@ pub(crate) struct PredicateArgs {
     /// The document to attest: an SBOM, provenance, any JSON object; repeatable
     #[arg(long = "predicate", value_name = "FILE", required_unless_present = "statements")]
     pub(crate) predicates: Vec<PathBuf>,
-    /// What the documents are: auto, spdx, cyclonedx, slsaprovenance1 or any URI. Once for all of
-    /// them, or once for each
+    /// What the documents are: auto, spdx, cyclonedx, slsaprovenance, openvex, vuln, vsa, another name
+    /// of docs/predicates.md, or any URI. Once for all of them, or once for each
     #[arg(long = "type", value_name = "TYPE", requires = "predicates")]
     pub(crate) types: Vec<String>,
     /// A whole in-toto statement, signed as it stands; it must name the digest. Repeatable
@@ -104,8 +104,8 @@ pub(crate) struct Verify {
     pub(crate) images: ImageArgs,
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
-    /// Ask for an attestation of this type instead of a signature: spdx, cyclonedx, slsaprovenance1
-    /// or any URI. Repeatable: each must be there
+    /// Ask for an attestation of this type instead of a signature: spdx, cyclonedx, slsaprovenance,
+    /// openvex, vuln, vsa, another name of docs/predicates.md, or any URI. Repeatable: each must be there
     #[arg(long = "type", value_name = "TYPE", help_heading = DEMANDS)]
     pub(crate) types: Vec<String>,
     /// Write the verified predicate here, byte for byte (with several, NAME.1.json, NAME.2.json, …)
@@ -150,7 +150,8 @@ pub(crate) struct VerifyBlob {
     pub(crate) bundle: PathBuf,
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
-    /// Accept only a statement of this type: spdx, cyclonedx, slsaprovenance1 or any URI
+    /// Accept only a statement of this type: spdx, cyclonedx, slsaprovenance, openvex, vuln, vsa, another
+    /// name of docs/predicates.md, or any URI
     #[arg(long = "type", value_name = "TYPE", help_heading = DEMANDS)]
     pub(crate) types: Vec<String>,
     /// Write the verified predicate here, byte for byte

@@ -13,10 +13,7 @@ use crate::progress::Progress;
 
 pub(crate) async fn run(context: &Context, args: Attest) -> Items {
     // Documents first: they are the likeliest to be wrong, and nothing was asked of anybody yet.
-    let predicates = signing::predicates(&args.predicates)?;
-    for predicate in &predicates {
-        context.verbose(|| format!("{}: {}", predicate.path.display(), predicate.checked.description));
-    }
+    let predicates = signing::predicates(context, &args.predicates)?;
     let images = sign::resolve(context, &args.images).await?;
     let mut work = Vec::new();
     for image in &images {

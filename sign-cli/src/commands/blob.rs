@@ -32,10 +32,9 @@ pub(crate) async fn sign(context: &Context, args: SignBlob) -> Items {
 
 pub(crate) async fn attest(context: &Context, args: AttestBlob) -> Items {
     let digest = hash(&args.file)?;
-    let predicates = signing::predicates(&args.predicates)?;
+    let predicates = signing::predicates(context, &args.predicates)?;
     let statement = match (predicates.as_slice(), args.predicates.statements.as_slice()) {
         ([predicate], []) => {
-            context.verbose(|| format!("{}: {}", predicate.path.display(), predicate.checked.description));
             let name = args.file.file_name().map(|name| name.to_string_lossy().into_owned());
             StatementBuilder::new(&predicate.checked.uri)
                 .subject(name, &digest, BTreeMap::new())

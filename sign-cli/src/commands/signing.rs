@@ -18,7 +18,6 @@ const BUNDLE_FRAME: u64 = 16 * 1024;
 
 /// A predicate from a file, checked.
 pub(crate) struct Predicate {
-    pub(crate) path: PathBuf,
     pub(crate) bytes: Vec<u8>,
     pub(crate) checked: CheckedPredicate,
 }
@@ -95,7 +94,7 @@ impl Signing {
 }
 
 /// Reads and checks every `--predicate`.
-pub(crate) fn predicates(args: &PredicateArgs) -> Result<Vec<Predicate>> {
+pub(crate) fn predicates(context: &Context, args: &PredicateArgs) -> Result<Vec<Predicate>> {
     let count = args.predicates.len();
     if args.types.len() > 1 && args.types.len() != count {
         return Err(Error::new(Code::InvalidArgument, "types and predicates do not pair")
@@ -113,7 +112,15 @@ pub(crate) fn predicates(args: &PredicateArgs) -> Result<Vec<Predicate>> {
         .map(|(path, requested)| {
             let bytes = read_file(path, MAX_DOCUMENT)?;
             let checked = check_predicate(&bytes, requested).map_err(|e| e.context(path.display()))?;
-            Ok(Predicate { path: path.clone(), bytes, checked })
+            let found =
+                || format!("{}: {}, attested as {}", path.display(), checked.description, checked.uri);
+            // Nobody said what it is, so say what it was taken for.
+            if requested == "auto" {
+                context.output.note(&found())
+            } else {
+                context.verbose(found)
+            }
+            Ok(Predicate { bytes, checked })
         })
         .collect()
 }
@@ -133,6 +140,8 @@ pub(crate) fn statement(path: &Path, digest: &Digest) -> Result<Statement> {
             .expected(digest)
             .found(named.join(", ")));
     }
+    check_predicate(statement.predicate(), statement.predicate_type())
+        .map_err(|e| e.context(path.display()))?;
     Ok(statement)
 }
 

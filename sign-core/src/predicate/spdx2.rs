@@ -113,7 +113,7 @@ impl PredicateType for Type {
         array(document, "files", |node| file(node, &mut elements))?;
         array(document, "snippets", |node| {
             elements.add(node, node.get("SPDXID"))?;
-            node.require("snippetFromFile")?.text()?;
+            elements.later.push(node.require("snippetFromFile")?);
             node.require("ranges")?.elements().map(|_| ())
         })?;
         array(document, "externalDocumentRefs", |node| elements.external(node))?;
@@ -124,11 +124,7 @@ impl PredicateType for Type {
 
         array(document, "relationships", |node| relationship(node, &elements))?;
         array(document, "documentDescribes", |node| elements.resolve(node, &[]))?;
-        array(document, "packages", |node| match node.get("hasFiles") {
-            Some(files) => files.elements()?.try_for_each(|file| elements.resolve(file, &[])),
-            None => Ok(()),
-        })?;
-        array(document, "snippets", |node| elements.resolve(node.require("snippetFromFile")?, &[]))
+        elements.later.iter().try_for_each(|node| elements.resolve(*node, &[]))
     }
 
     fn describe(&self, document: &Document<'_>) -> String {
@@ -169,14 +165,15 @@ fn creation(info: Node<'_>) -> Result<()> {
 }
 
 fn package<'d>(node: Node<'d>, stated: &[&str], elements: &mut Elements<'d>) -> Result<()> {
-    let [id, name, location, checksums, references] =
-        node.object()?.pick(["SPDXID", "name", "downloadLocation", "checksums", "externalRefs"]);
+    let [id, name, location, checksums, references, files] =
+        node.object()?.pick(["SPDXID", "name", "downloadLocation", "checksums", "externalRefs", "hasFiles"]);
     elements.add(node, id)?;
     node.present(name, "name")?.text()?;
     node.present(location, "downloadLocation")?.text()?;
     for name in stated {
         node.require(name)?.text()?;
     }
+    elements.later.extend(files.map(|node| node.elements()).transpose()?.into_iter().flatten());
     if let Some(checksums) = checksums {
         checksums.elements()?.try_for_each(checksum)?;
     }
@@ -221,6 +218,8 @@ fn relationship<'d>(node: Node<'d>, elements: &Elements<'d>) -> Result<()> {
 struct Elements<'d> {
     ids: HashSet<Cow<'d, str>>,
     documents: HashSet<Cow<'d, str>>,
+    /// References met before everything was defined that they may name.
+    later: Vec<Node<'d>>,
 }
 
 impl<'d> Elements<'d> {

@@ -55,6 +55,9 @@ impl StatementBuilder {
     /// # Errors
     /// [`Code::InvalidStatement`] without subjects or when `predicate` is not a JSON object.
     pub fn build(&self, predicate: &[u8]) -> Result<Statement> {
+        if !predicate.trim_ascii_start().starts_with(b"{") {
+            return Err(Error::new(Code::InvalidStatement, "the predicate is not a JSON object"));
+        }
         let mut out = Vec::with_capacity(predicate.len() + 512);
         out.extend_from_slice(br#"{"_type":"#);
         out.extend(json(&STATEMENT_V1)?);

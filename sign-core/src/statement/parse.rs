@@ -85,9 +85,10 @@ impl Statement {
             let start = raw.get().as_ptr() as usize - payload.as_ptr() as usize;
             start..start + raw.get().len()
         });
-        if let Some(range) = &predicate
-            && payload.get(range.start) != Some(&b'{')
-        {
+        let first = predicate.as_ref().and_then(|range| payload.get(range.start));
+        // cosign's older `--type spdx` put the whole document into a text.
+        let text_form = first == Some(&b'"') && wire.predicate_type.starts_with("https://spdx.dev/Document");
+        if first.is_some_and(|byte| *byte != b'{') && !text_form {
             return Err(invalid("the predicate is not a JSON object".into()));
         }
         let subjects = wire
@@ -137,7 +138,8 @@ impl Statement {
         &self.predicate_type
     }
 
-    /// The predicate, exactly as written, or `{}` where there is none.
+    /// The predicate, exactly as written, or `{}` where there is none: a JSON object, or a JSON text in
+    /// an older SPDX attestation of cosign.
     #[must_use]
     pub fn predicate(&self) -> &[u8] {
         self.predicate.clone().and_then(|range| self.payload.get(range)).unwrap_or(b"{}")
@@ -223,6 +225,17 @@ mod tests {
     }
 
     #[test]
+    fn reads_but_does_not_write_cosigns_older_spdx_form() {
+        let text = format!(
+            r#"{{"_type":"{STATEMENT_V0_1}","subject":[{{"digest":{{"sha256":"{HEX}"}}}}],"predicateType":"https://spdx.dev/Document","predicate":"SPDXVersion: SPDX-2.2\n"}}"#
+        );
+        assert_eq!(Statement::parse(text.into_bytes()).unwrap().predicate(), br#""SPDXVersion: SPDX-2.2\n""#);
+        let builder = super::super::StatementBuilder::new("https://spdx.dev/Document");
+        let builder = builder.subject(None, &Digest::sha256(b""), BTreeMap::new());
+        assert_eq!(builder.build(br#""SPDXVersion""#).unwrap_err().code(), Code::InvalidStatement);
+    }
+
+    #[test]
     fn refuses_what_two_readers_could_read_differently() {
         for subject in [
             "[]".into(),
@@ -242,5 +255,6 @@ mod tests {
         let good = format!(r#"[{{"digest":{{"sha256":"{HEX}"}}}}]"#);
         assert!(Statement::parse(statement(&good, "[1]")).is_err());
         assert!(Statement::parse(statement(&good, r#"{"a":{"b":1,"b":2}}"#)).is_err());
+        assert!(Statement::parse(statement(&good, "\"SPDXVersion: SPDX-2.3\"")).is_err());
     }
 }
