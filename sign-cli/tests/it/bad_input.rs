@@ -17,6 +17,12 @@ async fn documents_that_cannot_be_attested() {
         (CYCLONEDX, &["--type", "spdx"], "predicate-mismatch"),
         (CYCLONEDX, &["--type", "word"], "invalid-argument"),
         (r#"{"spdxVersion":"SPDX-2.3"}"#, &[], "predicate-mismatch"),
+        (r#"{"bomFormat":"CycloneDX","spdxVersion":"SPDX-2.3"}"#, &[], "predicate-unknown"),
+        (
+            r#"{"builder":{"id":"https://example.com/b"},"recipe":{}}"#,
+            &["--type", "slsaprovenance"],
+            "predicate-mismatch",
+        ),
     ];
     for (content, extra, code) in cases {
         let file = f.file("doc.json", content);

@@ -33,6 +33,26 @@ const COMPONENT_TYPES: [(&str, &str); 13] = [
     ("cryptographic-asset", "1.6"),
 ];
 
+/// Hash algorithms, each with the first version that has it.
+const HASHES: [(&str, &str); 14] = [
+    ("MD5", "1.4"),
+    ("SHA-1", "1.4"),
+    ("SHA-256", "1.4"),
+    ("SHA-384", "1.4"),
+    ("SHA-512", "1.4"),
+    ("SHA3-256", "1.4"),
+    ("SHA3-384", "1.4"),
+    ("SHA3-512", "1.4"),
+    ("BLAKE2b-256", "1.4"),
+    ("BLAKE2b-384", "1.4"),
+    ("BLAKE2b-512", "1.4"),
+    ("BLAKE3", "1.4"),
+    ("Streebog-256", "1.7"),
+    ("Streebog-512", "1.7"),
+];
+/// Lengths of hashes in hexadecimal digits.
+const HASH_LENGTHS: [usize; 5] = [32, 40, 64, 96, 128];
+
 impl PredicateType for Type {
     fn name(&self) -> &'static str {
         "cyclonedx"
@@ -76,8 +96,10 @@ impl PredicateType for Type {
         }
         let mut bom = Bom { version, refs: HashSet::new() };
         if let Some(metadata) = document.get("metadata") {
-            let [timestamp, component, tools] = metadata.object()?.pick(["timestamp", "component", "tools"]);
+            let [timestamp, component, tools, licenses] =
+                metadata.object()?.pick(["timestamp", "component", "tools", "licenses"]);
             time(timestamp)?;
+            bom.list(licenses, |_, node| license(node))?;
             component.map_or(Ok(()), |node| bom.component(node))?;
             // Since 1.5; an array of another form before.
             bom.members_of(tools.filter(|node| node.is_object()))?;
@@ -140,27 +162,33 @@ impl<'d> Bom<'d> {
 
     /// A component and those inside it. The parser's limit on nesting bounds the recursion.
     fn component(&mut self, node: Node<'d>) -> Result<()> {
-        let [kind, name, bom_ref, hashes, inner, pedigree] =
-            node.object()?.pick(["type", "name", "bom-ref", "hashes", "components", "pedigree"]);
-        let kind = node.present(kind, "type")?;
-        let known = |text: &str| {
-            COMPONENT_TYPES.iter().any(|(name, since)| *name == text && *since <= self.version.as_ref())
-        };
-        if !kind.string().is_some_and(|text| known(&text)) {
-            return Err(kind.wrong(format!("a component type of CycloneDX {}", self.version)));
-        }
+        let [kind, name, bom_ref, version, range, external, scope, hashes, licenses, inner, pedigree] =
+            node.object()?.pick([
+                "type",
+                "name",
+                "bom-ref",
+                "version",
+                "versionRange",
+                "isExternal",
+                "scope",
+                "hashes",
+                "licenses",
+                "components",
+                "pedigree",
+            ]);
+        self.word(node.present(kind, "type")?, &COMPONENT_TYPES, "component type")?;
         node.present(name, "name")?.any_text()?;
         self.define(bom_ref)?;
-        self.list(hashes, |_, hash| {
-            let [algorithm, content] = hash.object()?.pick(["alg", "content"]);
-            hash.present(algorithm, "alg")?.text()?;
-            let content = hash.present(content, "content")?;
-            let is_hex = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_hexdigit());
-            if !content.string().is_some_and(|text| is_hex(&text)) {
-                return Err(content.wrong("hexadecimal digits"));
-            }
-            Ok(())
-        })?;
+        if let Some(range) = range
+            && (version.is_some() || external.is_none_or(|node| node.raw() != "true"))
+        {
+            return Err(range.wrong("a range only of what is external, and no version beside it"));
+        }
+        if let Some(scope) = scope {
+            scope.one_of(&["required", "optional", "excluded"])?;
+        }
+        self.list(hashes, |bom, node| bom.hash(node))?;
+        self.list(licenses, |_, node| license(node))?;
         if let Some(pedigree) = pedigree {
             for relatives in pedigree.object()?.pick(["ancestors", "descendants", "variants"]) {
                 self.list(relatives, Self::component)?;
@@ -169,10 +197,34 @@ impl<'d> Bom<'d> {
         self.list(inner, Self::component)
     }
 
+    /// Whether `node` is a word of `list` that this version of CycloneDX has.
+    fn word(&self, node: Node<'d>, list: &[(&str, &str)], what: &str) -> Result<()> {
+        let known =
+            |text: &str| list.iter().any(|(word, since)| *word == text && *since <= self.version.as_ref());
+        if node.string().is_some_and(|text| known(&text)) {
+            return Ok(());
+        }
+        Err(node.wrong(format!("a {what} of CycloneDX {}", self.version)))
+    }
+
+    fn hash(&self, node: Node<'d>) -> Result<()> {
+        let [algorithm, content] = node.object()?.pick(["alg", "content"]);
+        self.word(node.present(algorithm, "alg")?, &HASHES, "hash algorithm")?;
+        let content = node.present(content, "content")?;
+        let is_hash =
+            |text: &str| HASH_LENGTHS.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit());
+        if content.string().is_some_and(|text| is_hash(&text)) {
+            return Ok(());
+        }
+        Err(content.wrong("a hash in hexadecimal digits"))
+    }
+
     fn service(&mut self, node: Node<'d>) -> Result<()> {
-        let [name, bom_ref, inner] = node.object()?.pick(["name", "bom-ref", "services"]);
+        let [name, bom_ref, licenses, inner] =
+            node.object()?.pick(["name", "bom-ref", "licenses", "services"]);
         node.present(name, "name")?.any_text()?;
         self.define(bom_ref)?;
+        self.list(licenses, |_, node| license(node))?;
         self.list(inner, Self::service)
     }
 
@@ -202,6 +254,25 @@ impl<'d> Bom<'d> {
             return Ok(());
         }
         Err(node.wrong("the bom-ref of something in this document"))
+    }
+}
+
+/// A licence: an expression, or one that has either an SPDX id or a name.
+fn license(node: Node<'_>) -> Result<()> {
+    let [license, expression] = node.object()?.pick(["license", "expression"]);
+    let only = either(node, [license, expression], "license or expression")?;
+    let name = match license {
+        Some(license) => either(license, license.object()?.pick(["id", "name"]), "id or name")?,
+        None => only,
+    };
+    name.text().map(|_| ())
+}
+
+/// The only one of two members of `node`.
+fn either<'d>(node: Node<'d>, members: [Option<Node<'d>>; 2], names: &str) -> Result<Node<'d>> {
+    match members {
+        [Some(only), None] | [None, Some(only)] => Ok(only),
+        _ => Err(node.wrong(format!("either {names}"))),
     }
 }
 

@@ -122,6 +122,7 @@ impl PredicateType for Type {
             node.require("extractedText")?.any_text().map(|_| ())
         })?;
 
+        array(document, "annotations", annotation)?;
         array(document, "relationships", |node| relationship(node, &elements))?;
         array(document, "documentDescribes", |node| elements.resolve(node, &[]))?;
         elements.later.iter().try_for_each(|node| elements.resolve(*node, &[]))
@@ -165,14 +166,22 @@ fn creation(info: Node<'_>) -> Result<()> {
 }
 
 fn package<'d>(node: Node<'d>, stated: &[&str], elements: &mut Elements<'d>) -> Result<()> {
-    let [id, name, location, checksums, references, files] =
-        node.object()?.pick(["SPDXID", "name", "downloadLocation", "checksums", "externalRefs", "hasFiles"]);
+    let [id, name, location, checksums, references, files, annotations] = node.object()?.pick([
+        "SPDXID",
+        "name",
+        "downloadLocation",
+        "checksums",
+        "externalRefs",
+        "hasFiles",
+        "annotations",
+    ]);
     elements.add(node, id)?;
     node.present(name, "name")?.text()?;
     node.present(location, "downloadLocation")?.text()?;
     for name in stated {
         node.require(name)?.text()?;
     }
+    annotations.map_or(Ok(()), |node| node.elements()?.try_for_each(annotation))?;
     elements.later.extend(files.map(|node| node.elements()).transpose()?.into_iter().flatten());
     if let Some(checksums) = checksums {
         checksums.elements()?.try_for_each(checksum)?;
@@ -193,6 +202,14 @@ fn file<'d>(node: Node<'d>, elements: &mut Elements<'d>) -> Result<()> {
     elements.add(node, id)?;
     node.present(name, "fileName")?.text()?;
     node.present(checksums, "checksums")?.some_elements()?.try_for_each(checksum)
+}
+
+fn annotation(node: Node<'_>) -> Result<()> {
+    let names = ["annotationDate", "annotationType", "annotator", "comment"];
+    for (member, name) in node.object()?.pick(names).into_iter().zip(names) {
+        node.present(member, name)?.text()?;
+    }
+    Ok(())
 }
 
 fn checksum(node: Node<'_>) -> Result<()> {
