@@ -161,4 +161,8 @@ async fn a_statement_of_the_callers_own_must_name_the_image() {
     f.signer(&f.accepted(&["verify", &image, "--type", "https://example.com/p"])).await.expect(0);
     let bad = f.file("bad.json", statement(&"0".repeat(64)));
     f.signer(&["attest", &image, "--statement", &bad]).await.fails(2, "subject-missing");
+    // A type that is known is held to what it promises, in a whole statement too.
+    let vex = statement(&digest).replace("https://example.com/p", "https://openvex.dev/ns");
+    let vex = f.file("vex.json", vex);
+    f.signer(&["attest", &image, "--statement", &vex]).await.fails(2, "predicate-mismatch");
 }

@@ -35,12 +35,12 @@ impl PredicateType for Type {
     fn check(&self, document: &Document<'_>) -> Result<()> {
         document.require("builder")?.require("id")?.uri()?;
         document.require("buildType")?.uri()?;
-        if let Some(invocation) = document.optional("invocation") {
-            if let Some(source) = invocation.object()?.optional("configSource") {
-                loose(source)?;
-                if let Some(entry) = source.optional("entryPoint") {
-                    entry.any_text()?;
-                }
+        if let Some(invocation) = document.optional("invocation")
+            && let Some(source) = invocation.object()?.optional("configSource")
+        {
+            loose(source)?;
+            if let Some(entry) = source.optional("entryPoint") {
+                entry.any_text()?;
             }
         }
         object(document.optional("buildConfig"))?;

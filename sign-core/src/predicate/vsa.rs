@@ -61,7 +61,7 @@ impl PredicateType for Type {
         if let Some(levels) = document.optional("dependencyLevels") {
             for (_, count) in levels.object()?.members() {
                 // Protocol buffers write 64-bit integers as texts.
-                if !count.string().is_some_and(|text| text.parse::<u64>().is_ok()) {
+                if count.string().is_none_or(|text| text.parse::<u64>().is_err()) {
                     count.integer(0)?;
                 }
             }
