@@ -15,7 +15,7 @@ mod certificate;
 mod crypto;
 mod envelope;
 mod legacy;
-mod predicate;
+pub mod predicate;
 mod statement;
 mod timestamp;
 mod tlog;
@@ -54,12 +54,8 @@ pub use envelope::{Envelope, EnvelopeSignature, INTOTO_PAYLOAD_TYPE, pae_digest}
 pub use error::{Code, Error, Outcome, Result};
 pub use legacy::{LegacySignature, SimpleSigning};
 pub use policy::{Identity, IdentityPolicy, IssuerRule, Pattern};
-pub use predicate::{
-    BuildDefinition, BuildMetadata, Builder, CheckedPredicate, Document, Items, Justification, Members, Node,
-    NotAffectedReason, OpenVex, Predicate, PredicateType, PredicateTypes, ResourceDescriptor, RunDetails,
-    SIGN_V1, ScanInvocation, ScanMetadata, Scanner, ScannerDatabase, SlsaProvenanceV1, TypeSelector,
-    VerificationResult, VerificationSummary, VexComponent, VexIdentifiers, VexProduct, VexStatement,
-    VexStatus, VexVulnerability, VsaVerifier, VulnerabilityScan, check as check_predicate,
+pub use predicate::registry::{
+    CheckedPredicate, PredicateTypes, SIGN_V1, TypeSelector, check as check_predicate,
 };
 pub use statement::{STATEMENT_V0_1, STATEMENT_V1, Statement, StatementBuilder, Subject};
 pub use tlog::{InclusionProof, LogEntry};

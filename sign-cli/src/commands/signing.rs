@@ -1,7 +1,7 @@
 //! What signing commands share: the token, the notice, the statements from files.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sign_core::{
     CheckedPredicate, Code, Digest, Error, Outcome, Result, Session, SigningContext, Statement, StaticToken,

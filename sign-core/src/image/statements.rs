@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::predicate::SIGN_V1;
+use crate::predicate::registry::SIGN_V1;
 use crate::statement::{Statement, StatementBuilder};
 
 /// The statement of an image signature: the digest and nothing else, as cosign writes it.

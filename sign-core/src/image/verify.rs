@@ -12,7 +12,7 @@ use crate::digest::Digest;
 use crate::error::{Code, Error, Outcome, Result};
 use crate::legacy::{LegacySignature, MAX_PAYLOAD_BYTES};
 use crate::oci::{Descriptor, Store};
-use crate::predicate::{SIGN_V1, TypeSelector};
+use crate::predicate::registry::{SIGN_V1, TypeSelector};
 use crate::verify::{Artifact, Check, Requirement, Verdict, VerifiedBundle, Verifier};
 
 /// Most manifests or bundles fetched and verified at once; bounds memory as well as sockets.

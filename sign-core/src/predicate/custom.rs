@@ -7,7 +7,7 @@
 //! Source: cosign, predicate type `https://cosign.sigstore.dev/attestation/v1`.
 
 use super::PredicateType;
-use super::json::Document;
+use super::document::Document;
 use crate::error::Result;
 
 pub(super) struct Type;

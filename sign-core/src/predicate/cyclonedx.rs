@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::PredicateType;
-use super::json::{Document, Node};
+use super::document::{Document, Node};
 use super::resource::time;
 use crate::error::Result;
 

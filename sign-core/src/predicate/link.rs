@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use super::PredicateType;
-use super::json::Document;
+use super::document::Document;
 use super::resource::{descriptor, object};
 use crate::error::Result;
 

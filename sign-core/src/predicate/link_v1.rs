@@ -3,7 +3,7 @@
 //! Source: in-toto specification 1.0, section 4.4 (link metadata).
 
 use super::PredicateType;
-use super::json::{Document, Node};
+use super::document::{Document, Node};
 use super::resource::{digest_set, object};
 use crate::error::Result;
 

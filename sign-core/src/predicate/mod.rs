@@ -1,15 +1,20 @@
 //! Predicate types: how each is named, recognised and checked. One file a type.
 //!
 //! A predicate is validated and then embedded exactly as it was given; nothing here rewrites it.
+//! [`check_predicate`](crate::check_predicate) is the way in for documents. For code there are Rust types
+//! such as [`SlsaProvenanceV1`] and [`OpenVex`], read with
+//! [`Statement::predicate_as`](crate::Statement::predicate_as) and written with
+//! [`StatementBuilder::build_from`](crate::StatementBuilder::build_from); and for types of one's own the
+//! traits [`PredicateType`] and [`Predicate`].
 
 mod custom;
 mod cyclonedx;
-mod json;
+mod document;
 mod link;
 mod link_v1;
 mod openvex;
 mod reference;
-mod registry;
+pub(crate) mod registry;
 mod release;
 mod resource;
 mod scai;
@@ -26,12 +31,11 @@ mod vulns;
 
 use crate::error::Result;
 
-pub use json::{Document, Items, Members, Node};
+pub use document::{Document, Items, Members, Node};
 pub use openvex::{
     Justification, NotAffectedReason, OpenVex, VexComponent, VexIdentifiers, VexProduct, VexStatement,
     VexStatus, VexVulnerability,
 };
-pub use registry::{CheckedPredicate, PredicateTypes, TypeSelector, check};
 pub use resource::ResourceDescriptor;
 pub use slsa_v1::{BuildDefinition, BuildMetadata, Builder, RunDetails, SlsaProvenanceV1};
 pub use typed::Predicate;
@@ -39,11 +43,8 @@ pub(crate) use typed::{read_as, write_as};
 pub use vsa::{VerificationResult, VerificationSummary, VsaVerifier};
 pub use vuln::{ScanInvocation, ScanMetadata, Scanner, ScannerDatabase, VulnerabilityScan};
 
-/// The predicate type of an image signature: the statement says no more than "I sign this".
-pub const SIGN_V1: &str = "https://sigstore.dev/cosign/sign/v1";
-
 /// One kind of predicate. Implement it to teach the library another, and add it to a
-/// [`PredicateTypes`].
+/// [`PredicateTypes`](crate::PredicateTypes).
 pub trait PredicateType: Send + Sync {
     /// The short name that `--type` takes; no other type has it.
     fn name(&self) -> &'static str;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::json::{Document, Node};
+use super::document::{Document, Node};
 use super::resource::time;
 use super::typed::{or_default, rfc3339};
 use super::{Predicate, PredicateType};

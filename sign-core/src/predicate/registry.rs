@@ -3,12 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::json::Document;
+use super::document::Document;
 use super::{
     PredicateType, custom, cyclonedx, link, link_v1, openvex, reference, release, scai, slsa_v0_1, slsa_v0_2,
     slsa_v1, spdx2, spdx3, test_result, vsa, vuln, vulns,
 };
 use crate::error::{Code, Error, Result};
+
+/// The predicate type of an image signature: the statement says no more than "I sign this".
+pub const SIGN_V1: &str = "https://sigstore.dev/cosign/sign/v1";
 
 /// A set of predicate types. [`PredicateTypes::default`] has all that this library knows.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::json::Node;
+use super::document::Node;
 use super::typed::or_default;
 use crate::error::Result;
 

@@ -3,7 +3,7 @@
 //! Source: in-toto attestation predicate `scai`, version 0.3.
 
 use super::PredicateType;
-use super::json::Document;
+use super::document::Document;
 use super::resource::{descriptor, object};
 use crate::error::Result;
 

@@ -3,7 +3,7 @@
 //! Source: SLSA provenance v0.1, schema.
 
 use super::PredicateType;
-use super::json::Document;
+use super::document::Document;
 use super::resource::{loose, time};
 use crate::error::Result;
 

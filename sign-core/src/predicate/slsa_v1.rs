@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::json::Document;
+use super::document::Document;
 use super::resource::{descriptors, object, text_map, time};
 use super::typed::{or_default, rfc3339};
 use super::{Predicate, PredicateType, ResourceDescriptor};

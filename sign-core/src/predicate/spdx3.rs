@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::PredicateType;
-use super::json::{Document, Node};
+use super::document::{Document, Node};
 use crate::error::Result;
 
 pub(super) struct Type;

@@ -3,7 +3,7 @@
 //! Source: in-toto attestation predicate `test-result`, version 0.1.
 
 use super::PredicateType;
-use super::json::Document;
+use super::document::Document;
 use super::resource::descriptor;
 use crate::error::Result;
 

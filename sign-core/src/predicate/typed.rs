@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::PredicateType;
-use super::json::Document;
+use super::document::Document;
 use crate::error::{Code, Error, Result};
 
 /// A Rust type for the content of one kind of predicate.

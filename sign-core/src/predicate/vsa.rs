@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::json::Document;
+use super::document::Document;
 use super::resource::{descriptor, text_map, time};
 use super::typed::{or_default, rfc3339};
 use super::{Predicate, PredicateType, ResourceDescriptor};

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::json::Document;
+use super::document::Document;
 use super::resource::object;
 use super::typed::{or_default, rfc3339};
 use super::{Predicate, PredicateType};

@@ -3,7 +3,7 @@
 //! Source: in-toto attestation predicate `vulns`, version 0.2.
 
 use super::PredicateType;
-use super::json::Document;
+use super::document::Document;
 use crate::error::Result;
 
 pub(super) struct Type;

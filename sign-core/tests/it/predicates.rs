@@ -706,3 +706,24 @@ fn circles_and_depth_end() {
             .contains("10000 statements")
     );
 }
+
+#[test]
+fn every_document_gets_an_answer() {
+    for document in [vsa(), openvex(), vuln()] {
+        let good = document.to_string().into_bytes();
+        for at in 0..good.len() {
+            // Whatever the answer, there is one, and it blames the document.
+            let answer = |bytes: &[u8]| {
+                if let Err(error) = check_predicate(bytes, "auto") {
+                    assert_eq!(error.outcome().exit_status(), 2, "{error}");
+                }
+            };
+            answer(&good[..at]);
+            for byte in *b"{}[]\":,\\0 \xff" {
+                let mut bad = good.clone();
+                bad[at] = byte;
+                answer(&bad);
+            }
+        }
+    }
+}

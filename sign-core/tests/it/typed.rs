@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use sign_core::{
-    Code, Digest, Document, Justification, NotAffectedReason, OpenVex, Predicate, PredicateType,
-    PredicateTypes, ResourceDescriptor, Result, SlsaProvenanceV1, Statement, StatementBuilder,
-    VerificationResult, VerificationSummary, VexProduct, VexStatement, VexStatus, VulnerabilityScan,
+use sign_core::predicate::{
+    Document, Justification, NotAffectedReason, OpenVex, Predicate, PredicateType, ResourceDescriptor,
+    SlsaProvenanceV1, VerificationResult, VerificationSummary, VexProduct, VexStatement, VexStatus,
+    VulnerabilityScan,
 };
+use sign_core::{Code, Digest, PredicateTypes, Result, Statement, StatementBuilder};
 
 use crate::predicates;
 

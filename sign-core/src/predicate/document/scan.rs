@@ -1,7 +1,7 @@
 //! Going through JSON text that has been parsed before, byte by byte.
 //!
-//! Every function stays inside the text whatever it holds, so that a fault elsewhere can at most make
-//! a value look shorter or longer than it is.
+//! Every function comes to an end and never panics, whatever the text: the place of a syntax error is
+//! looked for with them too.
 
 /// The offset of the next byte that is no white space.
 pub(super) fn skip_space(bytes: &[u8], mut at: usize) -> usize {
@@ -19,7 +19,9 @@ pub(super) fn skip_value(bytes: &[u8], at: usize) -> usize {
         _ => {
             let rest = bytes.get(at..).unwrap_or_default();
             let ends = |byte: &u8| matches!(byte, b',' | b']' | b'}' | b':' | b' ' | b'\t' | b'\n' | b'\r');
-            at + rest.iter().position(ends).unwrap_or(rest.len())
+            // At least one byte, so that whoever goes from value to value comes to an end even in text
+            // that turned out not to be JSON.
+            at + rest.iter().position(ends).unwrap_or(rest.len()).max(1)
         }
     }
 }

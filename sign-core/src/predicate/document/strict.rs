@@ -1,18 +1,11 @@
 //! The one pass that decides whether a document is JSON that everybody reads the same way.
 
-use std::borrow::Cow;
-use std::collections::HashSet;
 use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::locate::{line_of, path_to};
 use crate::error::{Code, Error, Result};
+use crate::json::check_unique_keys;
 
-/// Keys of one object that are compared one by one; above that a hash set is cheaper, and keeps an
-/// object with a million keys from costing a million times a million comparisons.
-const FEW_KEYS: usize = 24;
 /// How far into a document its format is guessed from: a comment or a licence may come first.
 const LOOK_AT: usize = 4096;
 
@@ -28,9 +21,7 @@ pub(super) fn parse(document: &[u8]) -> Result<&str> {
     if !text.trim_ascii_start().starts_with('{') {
         return Err(invalid("something that is not an object"));
     }
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let result = Strict { keys: &mut Vec::new() }.deserialize(&mut deserializer);
-    result.and_then(|()| deserializer.end()).map_err(|e| {
+    check_unique_keys(document).map_err(|e| {
         let offset = offset_of(text, e.line(), e.column());
         invalid(format!("in {}: {e}", path_to(text, offset))).caused_by(e)
     })?;
@@ -84,101 +75,6 @@ fn another_format(document: &[u8]) -> Option<Error> {
     Some(invalid(found).hint(hint))
 }
 
-/// Any JSON value in which no object has the same key twice. One stack of keys serves all levels, so
-/// that a document of a million small objects costs no million allocations.
-struct Strict<'s, 'de> {
-    keys: &'s mut Vec<Cow<'de, str>>,
-}
-
-impl<'de> DeserializeSeed<'de> for Strict<'_, 'de> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Strict<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let base = self.keys.len();
-        let mut many: HashSet<Cow<'de, str>> = HashSet::new();
-        while let Some(Key(key)) = map.next_key()? {
-            let few = self.keys.get(base..).unwrap_or_default();
-            if few.contains(&key) || many.contains(&key) {
-                return Err(serde::de::Error::custom(format_args!("duplicate key {key:?}")));
-            }
-            if few.len() < FEW_KEYS {
-                self.keys.push(key);
-            } else {
-                many.insert(key);
-            }
-            map.next_value_seed(Strict { keys: &mut *self.keys })?;
-        }
-        self.keys.truncate(base);
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element_seed(Strict { keys: &mut *self.keys })?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-}
-
-/// A key, borrowed from the document where it has no escapes.
-struct Key<'de>(Cow<'de, str>);
-
-impl<'de> Deserialize<'de> for Key<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct KeyVisitor;
-        impl<'de> Visitor<'de> for KeyVisitor {
-            type Value = Key<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-
-            fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Self::Value, E> {
-                Ok(Key(key.into()))
-            }
-
-            fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-                Ok(Key(key.to_owned().into()))
-            }
-        }
-        deserializer.deserialize_str(KeyVisitor)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,6 +93,10 @@ mod tests {
             (br#"{"a":"\ud800"}"#, "in a: "),
             (br#"{"a":01}"#, "in a: "),
             (br#"{"a":"#, "EOF"),
+            (br#"{"a":[:]}"#, "in a[0]: "),
+            (br#"{"a":[1,:"#, "in a[1]: "),
+            (br#"{"a" "b":1}"#, "expected `:`"),
+            (br#"{:}"#, "in document: "),
             (deep.as_bytes(), "recursion limit"),
             (b"[]", "not an object"),
             (b"", "not an object"),
