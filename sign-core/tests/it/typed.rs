@@ -167,11 +167,7 @@ fn a_scan_keeps_its_result_as_written() {
 fn the_wrong_type_and_wrong_content_are_told_apart() {
     let other = raw("https://example.com/p", "{}").unwrap();
     assert_eq!(other.predicate_as::<OpenVex>().unwrap_err().code(), Code::PredicateTypeMismatch);
-    for bad in [
-        "{}",
-        r#"{"a":1,"a":2}"#,
-        r#"{"buildDefinition":{"buildType":"https://example.com","externalParameters":{}}}"#,
-    ] {
+    for bad in ["{}", r#"{"buildDefinition":{"buildType":"https://example.com","externalParameters":{}}}"#] {
         let statement = raw("https://slsa.dev/provenance/v1", bad).unwrap();
         let error = statement.predicate_as::<SlsaProvenanceV1>().unwrap_err();
         assert_eq!((error.code(), error.outcome().exit_status()), (Code::PredicateInvalid, 1), "{error}");
