@@ -80,8 +80,9 @@ def gather(names) -> Peers:
         if name in GO | SERVICES:
             peers.offer(name, lambda name=name: go_install(name, *(GO | SERVICES)[name]))
         else:
-            peers.offer(name, {"sigstore-python": python, "sigstore-js": node, "skopeo": skopeo, "mariadb": mariadb,
-                               "docker-registry": docker_registry, "referrers-registry": referrers_registry}[name])
+            peers.offer(name, {"sigstore-python": python, "sigstore-js": node, "rust-crates": rust, "skopeo": skopeo,
+                               "mariadb": mariadb, "docker-registry": docker_registry,
+                               "referrers-registry": referrers_registry}[name])
     return peers
 
 
@@ -138,6 +139,16 @@ def node() -> tuple[pathlib.Path, str]:
         command("npm ci", npm, "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", cwd=folder)
     short = {name.removeprefix("@sigstore/"): version for name, version in packages.items()}
     return folder / "node_modules", ", ".join(f"{name} {short[name]}" for name in ("verify", "sign", "oci"))
+
+
+def rust() -> tuple[pathlib.Path, str]:
+    """The program in rust/, outside the workspace."""
+    cargo, source, target = which("cargo") or absent("no cargo"), HERE / "rust", CACHE / "rust-target"
+    note("the Rust crates' verifiers") if not target.exists() else None
+    command("cargo build", cargo, "build", "--locked", "--quiet", cwd=source, env={"CARGO_TARGET_DIR": str(target)})
+    manifest = (source / "Cargo.toml").read_text()
+    versions = [f"{name} {version}" for name, version in re.findall(r'^(sigstore\S*) = .*?"=([\d.]+)"', manifest, re.M)]
+    return target / "debug/rust-verify", ", ".join(versions)
 
 
 def referrers_registry() -> tuple[pathlib.Path, str]:

@@ -24,7 +24,7 @@ import stack
 import table
 from processes import Environment, Servers
 from real import Real
-from rows import attached, blobs, copies, images, large, platforms  # noqa: F401 (each adds its rows)
+from rows import attached, blobs, copies, crates, images, large, likeness, platforms, services  # noqa: F401
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 # Makes the SBOMs, whatever the rows.
@@ -128,6 +128,7 @@ def run(options, signer, found, rows, folder) -> list[matrix.Outcome]:
 def start(name: str, signer, found, folder, env, servers) -> tuple[stack.Stack, dict[str, stack.Registry]]:
     if name == "real":
         real = Real(folder, env, servers, found)
+        real.twin = stack.Sandbox(signer, folder, env, servers)
         return real, real.registries
     sandbox = stack.Sandbox(signer, folder, env, servers)
     registries = dict(sandbox.registries)

@@ -2,6 +2,7 @@
 
 from itertools import groupby
 
+from known import DIFFERENCES
 from matrix import Outcome
 
 
@@ -49,7 +50,14 @@ def markdown(outcomes: list[Outcome], versions: dict[str, str], missing: dict[st
         lines.append(f"| {direction} | {what} | {several(rekor)} | {several(lambda cell: cell.kind or '-')} | "
                      f"{several(registry)} | {expected} | {seen}{': ' + why if why else ''}{mark} | "
                      f"{max(one.seconds for one in found):.1f} s |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + differences(outcomes)
+
+
+def differences(outcomes: list[Outcome]) -> str:
+    """What the rows that compare sandbox and real services let pass, where there are such rows."""
+    compared = {outcome.cell.row.what for outcome in outcomes if outcome.cell.row.peer == "sandbox"}
+    found = [f"- {one.thing}: {one.reason}\n" for one in DIFFERENCES if one.thing in compared]
+    return "\nExplained differences between the sandbox and these services:\n\n" + "".join(found) if found else ""
 
 
 def alike(outcome: Outcome):

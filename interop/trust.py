@@ -6,6 +6,7 @@ import json
 import pathlib
 from dataclasses import dataclass
 
+OPERATOR = "local"
 SINCE = {"start": "2024-01-01T00:00:00Z"}
 ROOT = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
 CONFIG = "application/vnd.dev.sigstore.signingconfig.v0.2+json"
@@ -49,7 +50,7 @@ def trusted_root(services: Services) -> dict:
 
 
 def signing_config(urls: dict[str, str], rekor: int) -> dict:
-    service = lambda url, version: [{"url": url, "majorApiVersion": version, "validFor": SINCE, "operator": "local"}]
+    service = lambda url, version: [{"url": url, "majorApiVersion": version, "validFor": SINCE, "operator": OPERATOR}]
     return {
         "mediaType": CONFIG,
         "caUrls": service(urls["fulcio"], 1),
@@ -70,6 +71,7 @@ def log(url: str, pem: str, details: str, origin: str | None = None) -> dict:
         "hashAlgorithm": "SHA2_256",
         "publicKey": {"rawBytes": text(key), "keyDetails": details, "validFor": SINCE},
         "logId": {"keyId": text(hashlib.sha256(identified).digest())},
+        "operator": OPERATOR,
     }
 
 
@@ -79,6 +81,7 @@ def authority(url: str, pem: str) -> dict:
         "uri": url,
         "certChain": {"certificates": [{"rawBytes": text(one)} for one in der(pem)]},
         "validFor": SINCE,
+        "operator": OPERATOR,
     }
 
 

@@ -4,9 +4,9 @@ from matrix import Cell, Verdict
 from processes import Result
 
 
-def sign_blob(cell: Cell, file):
+def sign_blob(cell: Cell, file, config=None):
     bundle = cell.file("bundle.sigstore.json")
-    _must(cell, "sign-blob", *_signing(cell), "--bundle", bundle, file)
+    _must(cell, "sign-blob", *_signing(cell, config), "--bundle", bundle, file)
     return bundle
 
 
@@ -16,8 +16,9 @@ def attest_blob(cell: Cell, file, predicate, kind: str):
     return bundle
 
 
-def verify_blob(cell: Cell, file, bundle, *, subject: str | None = None) -> Verdict:
-    return _verdict(cell, "verify-blob", "--bundle", bundle, "--use-signed-timestamps", *who(cell, subject), file)
+def verify_blob(cell: Cell, file, bundle, *, subject: str | None = None, timestamped: bool = True) -> Verdict:
+    stamps = ["--use-signed-timestamps"] if timestamped else []
+    return _verdict(cell, "verify-blob", "--bundle", bundle, *stamps, *who(cell, subject), file)
 
 
 def verify_blob_attestation(cell: Cell, file, bundle, kind: str, *, subject: str | None = None) -> Verdict:
@@ -66,9 +67,9 @@ def who(cell: Cell, subject: str | None):
             "--certificate-oidc-issuer", cell.identity.issuer)
 
 
-def _signing(cell: Cell):
-    return ("--yes", "--signing-config", cell.stack.signing_config(cell.rekor), "--trusted-root", cell.stack.trusted_root,
-            "--identity-token", cell.token())
+def _signing(cell: Cell, config=None):
+    return ("--yes", "--signing-config", config or cell.stack.signing_config(cell.rekor),
+            "--trusted-root", cell.stack.trusted_root, "--identity-token", cell.token())
 
 
 def _verdict(cell: Cell, *words) -> Verdict:

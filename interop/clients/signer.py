@@ -7,10 +7,24 @@ from matrix import Cell, Verdict
 from processes import Broken, Result, last_words
 
 
-def sign_blob(cell: Cell, file):
+def sign_blob(cell: Cell, file, **environment):
     bundle = cell.file("bundle.sigstore.json")
-    _must(cell, "sign-blob", file, "--bundle", bundle)
+    _must(cell, "sign-blob", file, "--bundle", bundle, **environment)
     return bundle
+
+
+def try_to_sign_blob(cell: Cell, file, **environment) -> Verdict:
+    """For what is not to succeed: the verdict says the exit status, and no bundle may be left behind."""
+    bundle = cell.file("bundle.sigstore.json")
+    result = _run(cell, "sign-blob", file, "--bundle", bundle, **environment)
+    if result.code != 0 and bundle.exists():
+        raise Broken("signer failed, and left a bundle")
+    return Verdict(result.code == 0, f"{result.said}\nexit status {result.code}")
+
+
+def try_to_sign(cell: Cell, image: str, **environment) -> Verdict:
+    result = _run(cell, "sign", image, **environment)
+    return Verdict(result.code == 0, f"{result.said}\nexit status {result.code}")
 
 
 def attest_blob(cell: Cell, file, predicate, kind: str = "auto"):
@@ -60,16 +74,19 @@ def _type(kind: str | None):
     return ("--type", kind) if kind else ()
 
 
-def _environment(cell: Cell) -> dict[str, str]:
-    extra = {"SIGNER_TRUST_CONFIG": str(cell.stack.trust_config(cell.rekor or 2)), "SIGNER_IDENTITY_TOKEN": cell.token()}
+def _environment(cell: Cell, *, config=None, token: str | None = None) -> dict[str, str]:
+    extra = {
+        "SIGNER_TRUST_CONFIG": str(config or cell.stack.trust_config(cell.rekor)),
+        "SIGNER_IDENTITY_TOKEN": token or cell.token(),
+    }
     if cell.registry_name and cell.registry.login:
         extra["SIGNER_REGISTRY_USERNAME"], extra["SIGNER_REGISTRY_PASSWORD"] = cell.registry.login
     return extra
 
 
-def _run(cell: Cell, *words) -> Result:
-    return cell.env.run(cell.peers["signer"], *words, extra=_environment(cell))
+def _run(cell: Cell, *words, **environment) -> Result:
+    return cell.env.run(cell.peers["signer"], *words, extra=_environment(cell, **environment))
 
 
-def _must(cell: Cell, *words) -> Result:
-    return cell.env.must(cell.peers["signer"], *words, extra=_environment(cell))
+def _must(cell: Cell, *words, **environment) -> Result:
+    return cell.env.must(cell.peers["signer"], *words, extra=_environment(cell, **environment))

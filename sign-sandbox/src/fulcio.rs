@@ -74,7 +74,7 @@ impl Fulcio {
         })?;
         let token = request.token().or_else(|| authorization.and_then(oidc::bearer)).unwrap_or_default();
         let claims = self.oidc.verify(token).map_err(|refusal| {
-            Refusal::unauthenticated(format!("There was an error processing the identity token: {refusal}"))
+            Refusal::argument(format!("There was an error processing the identity token: {refusal}"))
         })?;
         let key = request.proven_key(claims.challenge())?;
         let spki = key.spki().map_err(Refusal::internal)?;
@@ -171,6 +171,7 @@ async fn configuration(State(fulcio): State<Arc<Fulcio>>) -> Json<Value> {
         json!({
             "issuerUrl": url, "audience": oidc::AUDIENCE, "challengeClaim": claim,
             "spiffeTrustDomain": "", "issuerType": kind, "subjectDomain": "",
+            "skipEmailVerification": false,
         })
     };
     Json(json!({"issuers": [
@@ -194,10 +195,6 @@ impl Refusal {
 
     fn argument(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, 3, message)
-    }
-
-    fn unauthenticated(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, 16, message)
     }
 
     fn internal(error: BoxError) -> Self {

@@ -15,7 +15,8 @@ use sha2::{Digest, Sha256};
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::{
-    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectKeyIdentifier,
+    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectAltName,
+    SubjectKeyIdentifier,
 };
 use x509_cert::name::Name;
 use x509_cert::serial_number::SerialNumber;
@@ -122,14 +123,16 @@ impl Authority {
         spki: SubjectPublicKeyInfoOwned,
         mut extensions: Vec<Extension>,
     ) -> Result<TbsCertificate, BoxError> {
-        extensions.push(subject_key_identifier(&spki)?);
         let issuer_key = key_identifier(&self.certificate.tbs_certificate.subject_public_key_info)?;
         let authority = AuthorityKeyIdentifier {
             key_identifier: Some(issuer_key),
             authority_cert_issuer: None,
             authority_cert_serial_number: None,
         };
-        extensions.push(extension(&authority, false)?);
+        // Where Go's crypto/x509 and so Fulcio put them: before the names.
+        let at = extensions.iter().position(|one| one.extn_id == SubjectAltName::OID);
+        let at = at.unwrap_or(extensions.len());
+        extensions.splice(at..at, [subject_key_identifier(&spki)?, extension(&authority, false)?]);
         tbs(self.certificate.tbs_certificate.subject.clone(), subject, validity, spki, extensions)
     }
 

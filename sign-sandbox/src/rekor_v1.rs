@@ -107,12 +107,15 @@ async fn create(State(rekor): State<Arc<RekorV1>>, request: Result<Bytes, BytesR
         Ok(request) => request,
         Err(rejection) => return refuse(rejection.status(), "the body is too long or cut off"),
     };
-    let canonical = tokio::task::spawn_blocking(move || body::canonical(&request)).await;
-    let mut canonical = match canonical {
+    let canonical = tokio::task::spawn_blocking(move || {
+        body::canonical(&request).map_err(|error| match body::lacks_members(&request) {
+            true => (StatusCode::UNPROCESSABLE_ENTITY, error),
+            false => (StatusCode::BAD_REQUEST, error),
+        })
+    });
+    let mut canonical = match canonical.await {
         Ok(Ok(canonical)) => canonical,
-        Ok(Err(error)) => {
-            return refuse(StatusCode::BAD_REQUEST, &format!("error processing entry: {error}"));
-        }
+        Ok(Err((status, error))) => return refuse(status, &format!("error processing entry: {error}")),
         Err(error) => return refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     };
     if rekor.faults.is(Fault::RekorOtherHash) {
@@ -172,7 +175,8 @@ fn respond(rekor: &RekorV1, index: Option<usize>) -> Response {
     }
     match index.and_then(|index| rekor.answer(index)) {
         Some((uuid, entry)) => Json(json!({ uuid: entry })).into_response(),
-        None => refuse(StatusCode::NOT_FOUND, "no such entry"),
+        // As in Rekor, nothing but the status.
+        None => StatusCode::NOT_FOUND.into_response(),
     }
 }
 

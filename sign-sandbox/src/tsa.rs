@@ -118,8 +118,7 @@ async fn timestamp(
         Err(message) => return refuse(StatusCode::BAD_REQUEST, message),
     };
     match tsa.answer(request) {
-        Ok(reply) => (StatusCode::CREATED, [(header::CONTENT_TYPE, "application/timestamp-reply")], reply)
-            .into_response(),
+        Ok(reply) => ([(header::CONTENT_TYPE, "application/timestamp-reply")], reply).into_response(),
         Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }

@@ -51,6 +51,7 @@ pub(super) fn precertificate(
     if let Identity::Workflow(workflow) = &claims.identity {
         extensions.extend(new_workflow(workflow)?);
     }
+    extensions.push(new(24, &claims.subject)?);
     let validity = pki::period(now, now.checked_add(LIFETIME)?)?;
     authority.tbs(Name::default(), validity, spki, extensions)
 }

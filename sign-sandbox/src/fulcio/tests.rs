@@ -173,6 +173,21 @@ async fn an_email_certificate_has_fulcios_profile() {
     let chain = service.certify(&Identity::email("dev@example.com"), &key).await;
     let [leaf, intermediate, root] = chain.as_slice() else { panic!("{}", chain.len()) };
     assert_signed(leaf, intermediate);
+    let order: Vec<_> =
+        leaf.tbs_certificate.extensions.iter().flatten().map(|one| one.extn_id.to_string()).collect();
+    let expected = [
+        "2.5.29.15",
+        "2.5.29.37",
+        "2.5.29.14",
+        "2.5.29.35",
+        "2.5.29.17",
+        "1.3.6.1.4.1.57264.1.1",
+        "1.3.6.1.4.1.57264.1.8",
+        "1.3.6.1.4.1.57264.1.24",
+        "1.3.6.1.4.1.11129.2.4.2",
+    ];
+    assert_eq!(order, expected);
+    assert_eq!(text(leaf, 24), "1234");
     assert_signed(intermediate, root);
     assert_signed(root, root);
     assert_eq!([intermediate.to_der().unwrap(), root.to_der().unwrap()].as_slice(), service.roots);
@@ -301,9 +316,9 @@ async fn bad_tokens_get_no_certificate() {
     ] {
         let token = service.oidc.token(&Identity::email("dev@example.com"), &changes).unwrap();
         let (status, reply) = service.post(Some(&token), body()).await;
-        assert_eq!((status, &reply["code"]), (401, &json!(16)), "{changes:?}: {reply}");
+        assert_eq!((status, &reply["code"]), (400, &json!(3)), "{changes:?}: {reply}");
     }
-    assert_eq!(service.post(None, body()).await.0, 401);
+    assert_eq!(service.post(None, body()).await.0, 400);
     let (status, reply) = service.post(None, " ".repeat(MAX_BODY + 1)).await;
     assert_eq!((status, &reply["code"]), (413, &json!(8)));
     assert_eq!(service.ct.size(), 0);

@@ -87,6 +87,12 @@ struct EnvelopeSignature {
     sig: String,
 }
 
+/// Whether a refused proposal is JSON that Rekor's schema turns away before anything in it is looked at.
+pub(super) fn lacks_members(json: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(json)
+        .is_ok_and(|value| ["apiVersion", "kind", "spec"].iter().any(|name| value.get(name).is_none()))
+}
+
 /// The canonical form of a proposal whose signature verifies.
 pub(super) fn canonical(json: &[u8]) -> Result<Vec<u8>, BoxError> {
     let Proposal { api_version, kind, spec } = serde_json::from_slice(json)?;

@@ -14,6 +14,8 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256, Sha384};
 use spki::AlgorithmIdentifierOwned;
 use x509_cert::attr::{Attribute, Attributes};
+use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::serial_number::SerialNumber;
 use x509_tsp::{Accuracy, MessageImprint, TimeStampReq, TspVersion, TstInfo};
 
 use crate::pki::{self, Authority, BoxError};
@@ -59,6 +61,13 @@ const REJECTION: u8 = 2;
 #[derive(Sequence)]
 struct EssCertIdV2 {
     cert_hash: OctetString,
+    issuer_serial: IssuerSerial,
+}
+
+#[derive(Sequence)]
+struct IssuerSerial {
+    issuer: Vec<GeneralName>,
+    serial_number: SerialNumber,
 }
 
 #[derive(Sequence)]
@@ -134,7 +143,7 @@ pub(super) fn granted(signer: &Authority, stamp: Stamp) -> Result<Vec<u8>, BoxEr
         accuracy: Some(Accuracy { seconds: Some(ACCURACY_SECONDS), millis: None, micros: None }),
         ordering: false,
         nonce: stamp.nonce,
-        tsa: None,
+        tsa: Some(GeneralName::DirectoryName(signer.certificate().tbs_certificate.subject.clone())),
         extensions: None,
     }
     .to_der()?;
@@ -181,7 +190,14 @@ pub(super) fn granted(signer: &Authority, stamp: Stamp) -> Result<Vec<u8>, BoxEr
 
 fn signed_attributes(signer: &Authority, info: &[u8], at: Timestamp) -> Result<Attributes, BoxError> {
     let digest = OctetString::new(Sha384::digest(info).to_vec())?;
-    let certificate = EssCertIdV2 { cert_hash: OctetString::new(Sha256::digest(signer.der()).to_vec())? };
+    let issued = &signer.certificate().tbs_certificate;
+    let certificate = EssCertIdV2 {
+        cert_hash: OctetString::new(Sha256::digest(signer.der()).to_vec())?,
+        issuer_serial: IssuerSerial {
+            issuer: vec![GeneralName::DirectoryName(issued.issuer.clone())],
+            serial_number: issued.serial_number.clone(),
+        },
+    };
     let attributes = vec![
         attribute(ID_CONTENT_TYPE, &ID_CT_TST_INFO)?,
         attribute(ID_SIGNING_TIME, &pki::time(at)?)?,
