@@ -5,6 +5,7 @@
 
 mod attachments;
 mod bundles;
+mod conformance;
 mod documentation;
 mod forms;
 mod legacy;
