@@ -167,12 +167,14 @@ fn root(leaves: &[[u8; 32]]) -> [u8; 32] {
     }
 }
 
-/// RFC 6962 section 3.3: a `SignedCertificateTimestampList` of one.
-pub(crate) fn list(sct: &[u8]) -> Result<Vec<u8>, BoxError> {
-    let mut one = Vec::new();
-    push_vector(&mut one, sct)?;
+/// RFC 6962 section 3.3: a `SignedCertificateTimestampList`.
+pub(crate) fn list(scts: &[Vec<u8>]) -> Result<Vec<u8>, BoxError> {
+    let mut all = Vec::new();
+    for sct in scts {
+        push_vector(&mut all, sct)?;
+    }
     let mut list = Vec::new();
-    push_vector(&mut list, &one)?;
+    push_vector(&mut list, &all)?;
     Ok(list)
 }
 
@@ -235,8 +237,8 @@ mod tests {
 
     #[test]
     fn a_list_has_two_lengths() {
-        assert_eq!(list(b"abc").unwrap(), b"\0\x05\0\x03abc");
-        assert!(list(&vec![0; 65_534]).is_err());
+        assert_eq!(list(&[b"abc".to_vec()]).unwrap(), b"\0\x05\0\x03abc");
+        assert!(list(&[vec![0; 65_534]]).is_err());
     }
 
     #[tokio::test]

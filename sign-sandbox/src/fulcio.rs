@@ -1,6 +1,6 @@
 //! Fulcio: a certificate of ten minutes for whoever proves an identity and the possession of a key.
 
-mod leaf;
+pub(crate) mod leaf;
 mod request;
 
 use std::sync::Arc;
@@ -50,6 +50,11 @@ impl Fulcio {
     /// The chain above the leaf, DER: intermediate, root.
     pub(crate) fn chain_der(&self) -> Vec<Vec<u8>> {
         vec![self.intermediate.der().to_vec(), self.root.der().to_vec()]
+    }
+
+    /// Root and intermediate.
+    pub(crate) fn authorities(&self) -> [Authority; 2] {
+        [self.root.clone(), self.intermediate.clone()]
     }
 
     /// The endpoints.
@@ -111,7 +116,7 @@ impl Fulcio {
                 // The end of the signature: still DER, but wrong.
                 *last ^= 1;
             }
-            leaf::embed(&mut tbs, &sct)?;
+            leaf::embed(&mut tbs, &[sct])?;
         }
         let leaf = intermediate.issue(tbs)?.to_der()?;
         [leaf.as_slice(), intermediate.der(), root.der()].into_iter().map(pki::certificate_pem).collect()
@@ -119,7 +124,7 @@ impl Fulcio {
 }
 
 /// A root and an intermediate under it.
-fn chain(clock: &Clock) -> Result<(Authority, Authority), BoxError> {
+pub(crate) fn chain(clock: &Clock) -> Result<(Authority, Authority), BoxError> {
     let now = clock.now();
     let root = Authority::root("sandbox fulcio root", now)?;
     let intermediate = root.intermediate("sandbox fulcio intermediate", Purpose::CodeSigning, now)?;

@@ -57,6 +57,7 @@ impl Purpose {
 }
 
 /// A P-384 key with its certificate: an authority, or a signer under one.
+#[derive(Clone)]
 pub(crate) struct Authority {
     key: SigningKey,
     certificate: Certificate,
@@ -113,6 +114,17 @@ impl Authority {
     fn new(certificate: Certificate, key: SigningKey) -> Result<Self, BoxError> {
         let der = certificate.to_der()?;
         Ok(Self { key, certificate, der })
+    }
+
+    /// The same key with its certificate changed, signed by `issuer`.
+    pub(crate) fn reissued(
+        &self,
+        issuer: &Self,
+        change: impl FnOnce(&mut TbsCertificate),
+    ) -> Result<Self, BoxError> {
+        let mut tbs = self.certificate.tbs_certificate.clone();
+        change(&mut tbs);
+        Self::new(issuer.issue(tbs)?, self.key.clone())
     }
 
     /// A certificate to be signed under this authority; the two key identifiers are added here.

@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 use self::log::{Added, Log};
 use crate::clock::Clock;
 use crate::fault::{Fault, Faults};
-use crate::note;
+use crate::note::{self, NoteKey};
 use crate::pki::BoxError;
 
 /// The whole payload travels in the request, and one of 50 MB must pass.
@@ -51,6 +51,11 @@ impl RekorV1 {
     /// SHA-256 of the key.
     pub(crate) fn log_id(&self) -> [u8; 32] {
         self.log.id()
+    }
+
+    /// The key, as it signs checkpoints.
+    pub(crate) fn note_key(&self) -> &dyn NoteKey {
+        &self.log
     }
 
     /// The endpoints.

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::Serialize;
 use tokio::net::TcpListener;
 
@@ -11,6 +12,7 @@ use crate::clock::Clock;
 use crate::ctlog::CtLog;
 use crate::data::Data;
 use crate::fault::Faults;
+use crate::forge::Forge;
 use crate::fulcio::Fulcio;
 use crate::oidc::{Identity, Oidc, TokenChanges};
 use crate::pki::BoxError;
@@ -25,7 +27,7 @@ use crate::tuf::Tuf;
 /// How many services take consecutive ports: identity provider, Fulcio, Rekor v1 and v2, TSA, CT log, TUF.
 const SERVICES: u16 = 7;
 /// The name in Rekor v2's checkpoints: the host of its URL, where clients take it from.
-const REKOR_ORIGIN: &str = "127.0.0.1";
+pub(crate) const REKOR_ORIGIN: &str = "127.0.0.1";
 
 /// How a sandbox is set up.
 #[derive(Debug, Clone, Default)]
@@ -101,6 +103,7 @@ pub struct Sandbox {
     oidc: Arc<Oidc>,
     registry: Arc<Registry>,
     tuf: Tuf,
+    forge: Forge,
     faults: Faults,
     servers: Servers,
     // After the servers: the directory goes last.
@@ -124,6 +127,7 @@ struct Services {
     tuf: Tuf,
     registry: Arc<Registry>,
     trust: TrustFiles,
+    start: Timestamp,
 }
 
 impl Sandbox {
@@ -147,6 +151,7 @@ impl Sandbox {
         });
         let (services, data) = made.await.map_err(BoxError::from)??;
 
+        let forge = services.forge(&urls);
         let mut servers = Servers::new();
         let [oidc, fulcio, rekor1, rekor2, tsa, ct, tuf] = listeners.services;
         servers.serve(oidc, services.oidc.clone().router());
@@ -163,6 +168,7 @@ impl Sandbox {
             oidc: services.oidc,
             registry: services.registry,
             tuf: services.tuf,
+            forge,
             faults,
             servers,
             data,
@@ -185,6 +191,12 @@ impl Sandbox {
     #[must_use]
     pub fn faults(&self) -> &Faults {
         &self.faults
+    }
+
+    /// The services' keys, for evidence that they would not give out.
+    #[must_use]
+    pub fn forge(&self) -> &Forge {
+        &self.forge
     }
 
     /// An identity token for `identity`, good for ten minutes.
@@ -330,7 +342,20 @@ impl Services {
             tsa: Arc::new(tsa),
             ct,
             trust,
+            start: now,
         })
+    }
+
+    fn forge(&self, urls: &Urls) -> Forge {
+        Forge {
+            urls: urls.clone(),
+            start: self.start,
+            fulcio: self.fulcio.authorities(),
+            ct: self.ct.clone(),
+            rekor1: self.rekor1.clone(),
+            rekor2: self.rekor2.clone(),
+            tsa: self.tsa.authorities(),
+        }
     }
 
     fn write(&self, data: &Data, urls: &Urls) -> Result<(), SandboxError> {

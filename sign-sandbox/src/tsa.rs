@@ -1,7 +1,7 @@
 //! The timestamp authority: RFC 3161 over HTTP, as Sigstore's timestamp-authority serves it.
 
 mod json;
-mod reply;
+pub(crate) mod reply;
 
 use std::sync::Arc;
 
@@ -50,6 +50,11 @@ impl Tsa {
         [&self.leaf, &self.intermediate, &self.root].map(|authority| authority.der().to_vec()).to_vec()
     }
 
+    /// Root, intermediate and signer.
+    pub(crate) fn authorities(&self) -> [Authority; 3] {
+        [&self.root, &self.intermediate, &self.leaf].map(Authority::clone)
+    }
+
     /// The endpoints.
     pub(crate) fn router(self: Arc<Self>) -> Router {
         Router::new()
@@ -84,7 +89,7 @@ impl Tsa {
         if self.faults.is(Fault::TsaFuture) {
             stamp.at = stamp.at.checked_add(FUTURE)?;
         }
-        reply::granted(&self.leaf, stamp)
+        reply::granted(&self.leaf, stamp, |_| ())
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(missing_docs, unreachable_pub, reason = "tests")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
+mod advisories;
 mod attachments;
 mod bundles;
 mod conformance;

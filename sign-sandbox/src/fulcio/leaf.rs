@@ -25,7 +25,7 @@ const SCT_LIST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.111
 const SERVER: &str = "https://github.com";
 
 /// The certificate for `claims` as the CT log hears of it.
-pub(super) fn precertificate(
+pub(crate) fn precertificate(
     authority: &Authority,
     claims: &Claims,
     spki: SubjectPublicKeyInfoOwned,
@@ -56,9 +56,9 @@ pub(super) fn precertificate(
     authority.tbs(Name::default(), validity, spki, extensions)
 }
 
-/// Adds the list of one SCT: RFC 6962 section 3.3.
-pub(super) fn embed(tbs: &mut TbsCertificate, sct: &[u8]) -> Result<(), BoxError> {
-    let list = OctetString::new(ctlog::list(sct)?)?.to_der()?;
+/// Adds the list of SCTs: RFC 6962 section 3.3.
+pub(crate) fn embed(tbs: &mut TbsCertificate, scts: &[Vec<u8>]) -> Result<(), BoxError> {
+    let list = OctetString::new(ctlog::list(scts)?)?.to_der()?;
     let extension = pki::raw_extension(SCT_LIST, false, list)?;
     tbs.extensions.get_or_insert_default().push(extension);
     Ok(())

@@ -76,11 +76,11 @@ struct SigningCertificateV2 {
 }
 
 /// What a token says.
-pub(super) struct Stamp {
-    pub(super) imprint: MessageImprint,
-    pub(super) nonce: Option<Int>,
-    pub(super) at: Timestamp,
-    pub(super) with_certificate: bool,
+pub(crate) struct Stamp {
+    pub(crate) imprint: MessageImprint,
+    pub(crate) nonce: Option<Int>,
+    pub(crate) at: Timestamp,
+    pub(crate) with_certificate: bool,
 }
 
 impl Stamp {
@@ -129,8 +129,12 @@ pub(super) fn rejection(failure: Failure) -> Result<Vec<u8>, BoxError> {
     Ok(TimeStampResp { status, time_stamp_token: None }.to_der()?)
 }
 
-/// A reply with a token signed by `signer`.
-pub(super) fn granted(signer: &Authority, stamp: Stamp) -> Result<Vec<u8>, BoxError> {
+/// A reply with a token signed by `signer`, whose signed attributes `change` has seen.
+pub(crate) fn granted(
+    signer: &Authority,
+    stamp: Stamp,
+    change: impl FnOnce(&mut Vec<Attribute>),
+) -> Result<Vec<u8>, BoxError> {
     let with_certificate = stamp.with_certificate;
     let at = stamp.at;
     let info = TstInfo {
@@ -148,7 +152,9 @@ pub(super) fn granted(signer: &Authority, stamp: Stamp) -> Result<Vec<u8>, BoxEr
     }
     .to_der()?;
 
-    let attributes = signed_attributes(signer, &info, at)?;
+    let mut attributes = signed_attributes(signer, &info, at)?;
+    change(&mut attributes);
+    let attributes = Attributes::try_from(attributes)?;
     // RFC 5652 section 5.4: signed as a SET OF, though sent with an implicit tag.
     let signature = signer.sign(&attributes.to_der()?);
     let issued = &signer.certificate().tbs_certificate;
@@ -188,7 +194,7 @@ pub(super) fn granted(signer: &Authority, stamp: Stamp) -> Result<Vec<u8>, BoxEr
     Ok(TimeStampResp { status, time_stamp_token: Some(token) }.to_der()?)
 }
 
-fn signed_attributes(signer: &Authority, info: &[u8], at: Timestamp) -> Result<Attributes, BoxError> {
+fn signed_attributes(signer: &Authority, info: &[u8], at: Timestamp) -> Result<Vec<Attribute>, BoxError> {
     let digest = OctetString::new(Sha384::digest(info).to_vec())?;
     let issued = &signer.certificate().tbs_certificate;
     let certificate = EssCertIdV2 {
@@ -198,13 +204,12 @@ fn signed_attributes(signer: &Authority, info: &[u8], at: Timestamp) -> Result<A
             serial_number: issued.serial_number.clone(),
         },
     };
-    let attributes = vec![
+    Ok(vec![
         attribute(ID_CONTENT_TYPE, &ID_CT_TST_INFO)?,
         attribute(ID_SIGNING_TIME, &pki::time(at)?)?,
         attribute(ID_MESSAGE_DIGEST, &digest)?,
         attribute(ID_AA_SIGNING_CERTIFICATE_V2, &SigningCertificateV2 { certs: vec![certificate] })?,
-    ];
-    Ok(Attributes::try_from(attributes)?)
+    ])
 }
 
 fn attribute<T: Encode + der::Tagged>(oid: ObjectIdentifier, value: &T) -> Result<Attribute, BoxError> {
