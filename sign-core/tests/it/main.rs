@@ -7,6 +7,7 @@ mod advisories;
 mod attachments;
 mod bundles;
 mod conformance;
+mod differential;
 mod documentation;
 mod forms;
 mod legacy;
@@ -18,3 +19,5 @@ mod strictness;
 mod testdata;
 mod trust;
 mod typed;
+
+use advisories::kit;

@@ -199,7 +199,7 @@ impl Case {
         self.accepted();
         let mut changed = self.clone();
         change(&mut changed);
-        let error = changed.judge().expect_err("the changed bundle is accepted");
+        let Err(error) = changed.judge() else { panic!("the changed bundle is accepted") };
         assert_eq!(error.code(), code, "{error}");
         error.to_string()
     }

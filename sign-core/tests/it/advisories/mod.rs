@@ -4,7 +4,7 @@
 //! sign anew, and asserts the code of the refusal: a bundle that fails for another reason proves nothing.
 
 mod certificate;
-mod kit;
+pub(crate) mod kit;
 mod limits;
 mod log;
 mod policy;
