@@ -21,6 +21,10 @@ pub(crate) const MAX_LOG_ENTRIES: usize = 32;
 pub(crate) const MAX_TIMESTAMPS: usize = 32;
 /// Most certificates in the chain of an old bundle; Fulcio's chains have three.
 pub(crate) const MAX_CHAIN: usize = 10;
+/// Largest certificate: Fulcio's have under two kilobytes, and parsed ones are many times as large.
+pub(crate) const MAX_CERTIFICATE_BYTES: usize = 64 * 1024;
+/// Signatures in an envelope: with two, which is it about?
+pub(crate) const MAX_SIGNATURES: usize = 1;
 
 /// A signature together with what is needed to verify it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! From the wire form to the typed one, with the rules of each version.
 
 use super::{
-    Bundle, BundleVersion, Content, KeyMaterial, MAX_BUNDLE_BYTES, MAX_CHAIN, MAX_LOG_ENTRIES,
-    MAX_TIMESTAMPS, MessageSignature, wire,
+    Bundle, BundleVersion, Content, KeyMaterial, MAX_BUNDLE_BYTES, MAX_CERTIFICATE_BYTES, MAX_SIGNATURES,
+    MessageSignature, wire,
 };
-use crate::encoding::base64_decode_lenient as base64;
+use crate::encoding::{UpTo, base64_decode_lenient as base64};
 use crate::envelope::{Envelope, EnvelopeSignature};
 use crate::error::{Code, Error, Result};
 use crate::tlog::{InclusionProof, LogEntry};
@@ -16,25 +16,22 @@ pub(super) fn parse(json: &[u8]) -> Result<Bundle> {
     let version = version(&wire.media_type)?;
     let material = wire.verification_material;
 
-    let entries = material.tlog_entries.unwrap_or_default();
-    at_most("log entries", entries.len(), MAX_LOG_ENTRIES)?;
+    let entries = listed("log entries", material.tlog_entries.unwrap_or_default())?;
     let stamps = material.timestamp_verification_data.map(|d| d.rfc3161_timestamps).unwrap_or_default();
-    at_most("timestamps", stamps.len(), MAX_TIMESTAMPS)?;
+    let stamps = listed("timestamps", stamps)?;
 
     let key_material = match (material.certificate, material.x509_certificate_chain, material.public_key) {
-        (Some(certificate), None, None) => KeyMaterial::Certificate(base64(&certificate.raw_bytes)?),
+        (Some(certificate), None, None) => KeyMaterial::Certificate(self::certificate(&certificate)?),
         (None, Some(chain), None) => {
             if version >= BundleVersion::V0_3 {
                 return Err(malformed("a certificate chain is not allowed in this bundle version")
                     .expected("a single certificate"));
             }
-            at_most("certificates in the chain", chain.certificates.len(), MAX_CHAIN)?;
-            if chain.certificates.is_empty() {
+            let chain = listed("certificates in the chain", chain.certificates)?;
+            if chain.is_empty() {
                 return Err(malformed("the certificate chain is empty"));
             }
-            KeyMaterial::Chain(
-                chain.certificates.iter().map(|c| base64(&c.raw_bytes)).collect::<Result<_>>()?,
-            )
+            KeyMaterial::Chain(chain.iter().map(self::certificate).collect::<Result<_>>()?)
         }
         (None, None, Some(key)) => KeyMaterial::PublicKey { hint: key.hint.into_owned() },
         _ => {
@@ -100,10 +97,10 @@ fn version(media_type: &str) -> Result<BundleVersion> {
 }
 
 fn envelope(wire: wire::DsseEnvelope<'_>) -> Result<Envelope> {
-    if wire.signatures.len() != 1 {
-        return Err(malformed("wrong number of envelope signatures")
-            .expected("1")
-            .found(wire.signatures.len()));
+    let UpTo(signatures) = wire.signatures;
+    if signatures.len() != MAX_SIGNATURES {
+        let found = if signatures.is_empty() { "none" } else { "more" };
+        return Err(malformed("wrong number of envelope signatures").expected(MAX_SIGNATURES).found(found));
     }
     Ok(Envelope {
         payload_type: wire.payload_type.into_owned(),
@@ -111,8 +108,7 @@ fn envelope(wire: wire::DsseEnvelope<'_>) -> Result<Envelope> {
             wire::Base64::Text(text) => base64(&text)?,
             wire::Base64::Bytes(bytes) => bytes.to_vec(),
         },
-        signatures: wire
-            .signatures
+        signatures: signatures
             .into_iter()
             .map(|s| Ok(EnvelopeSignature { sig: base64(&s.sig)?, keyid: s.keyid.into_owned() }))
             .collect::<Result<_>>()?,
@@ -127,7 +123,7 @@ fn log_entry(wire: wire::LogEntry<'_>) -> Result<LogEntry> {
                 log_index: index(proof.log_index)?,
                 root_hash: base64(&proof.root_hash)?,
                 tree_size: index(proof.tree_size)?,
-                hashes: proof.hashes.iter().map(|h| base64(h)).collect::<Result<_>>()?,
+                hashes: proof.hashes.0.iter().map(|h| base64(h)).collect::<Result<_>>()?,
                 checkpoint: proof.checkpoint.map(|c| c.envelope.into_owned()).unwrap_or_default(),
             })
         })
@@ -146,6 +142,22 @@ fn log_entry(wire: wire::LogEntry<'_>) -> Result<LogEntry> {
 
 fn index(value: wire::Int64) -> Result<u64> {
     u64::try_from(value.0).map_err(|_| malformed("a negative index or size").found(value.0))
+}
+
+fn certificate(wire: &wire::Certificate<'_>) -> Result<Vec<u8>> {
+    let der = base64(&wire.raw_bytes)?;
+    at_most("bytes in a certificate", der.len(), MAX_CERTIFICATE_BYTES)?;
+    Ok(der)
+}
+
+/// The elements, if there are not too many.
+fn listed<T, const MAX: usize>(what: &str, UpTo(elements): UpTo<T, MAX>) -> Result<Vec<T>> {
+    if elements.len() <= MAX {
+        return Ok(elements);
+    }
+    Err(Error::new(Code::LimitExceeded, format!("too many {what}"))
+        .expected(format!("at most {MAX}"))
+        .found("more"))
 }
 
 fn at_most(what: &str, found: usize, most: usize) -> Result<()> {

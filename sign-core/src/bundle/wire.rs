@@ -6,6 +6,10 @@ use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
+use super::{MAX_CHAIN, MAX_LOG_ENTRIES, MAX_SIGNATURES, MAX_TIMESTAMPS};
+use crate::encoding::UpTo;
+use crate::tlog::MAX_HASHES;
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Bundle<'a> {
@@ -29,7 +33,7 @@ pub(super) struct VerificationMaterial<'a> {
     #[serde(alias = "public_key", borrow, default, skip_serializing_if = "Option::is_none")]
     pub(super) public_key: Option<PublicKey<'a>>,
     #[serde(alias = "tlog_entries", borrow, default)]
-    pub(super) tlog_entries: Option<Vec<LogEntry<'a>>>,
+    pub(super) tlog_entries: Option<UpTo<LogEntry<'a>, MAX_LOG_ENTRIES>>,
     #[serde(alias = "timestamp_verification_data", borrow, default, skip_serializing_if = "Option::is_none")]
     pub(super) timestamp_verification_data: Option<TimestampVerificationData<'a>>,
 }
@@ -45,7 +49,7 @@ pub(super) struct Certificate<'a> {
 #[serde(deny_unknown_fields)]
 pub(super) struct Chain<'a> {
     #[serde(borrow, default)]
-    pub(super) certificates: Vec<Certificate<'a>>,
+    pub(super) certificates: UpTo<Certificate<'a>, MAX_CHAIN>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -107,7 +111,7 @@ pub(super) struct InclusionProof<'a> {
     #[serde(alias = "tree_size", default)]
     pub(super) tree_size: Int64,
     #[serde(borrow, default)]
-    pub(super) hashes: Vec<Cow<'a, str>>,
+    pub(super) hashes: UpTo<Cow<'a, str>, MAX_HASHES>,
     #[serde(borrow, default)]
     pub(super) checkpoint: Option<Checkpoint<'a>>,
 }
@@ -123,7 +127,7 @@ pub(super) struct Checkpoint<'a> {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct TimestampVerificationData<'a> {
     #[serde(alias = "rfc3161_timestamps", borrow, default)]
-    pub(super) rfc3161_timestamps: Vec<Timestamp<'a>>,
+    pub(super) rfc3161_timestamps: UpTo<Timestamp<'a>, MAX_TIMESTAMPS>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -159,7 +163,7 @@ pub(super) struct DsseEnvelope<'a> {
     #[serde(alias = "payload_type", borrow)]
     pub(super) payload_type: Cow<'a, str>,
     #[serde(borrow)]
-    pub(super) signatures: Vec<Signature<'a>>,
+    pub(super) signatures: UpTo<Signature<'a>, MAX_SIGNATURES>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -241,7 +245,12 @@ impl<'de> Deserialize<'de> for Int64 {
             }
 
             fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Int64, E> {
-                value.parse().map(Int64).map_err(E::custom)
+                // One spelling for one number: no sign but a minus, no leading zeros.
+                let number: i64 = value.parse().map_err(E::custom)?;
+                if number.to_string() != value {
+                    return Err(E::custom("not a decimal number"));
+                }
+                Ok(Int64(number))
             }
 
             fn visit_unit<E>(self) -> Result<Int64, E> {

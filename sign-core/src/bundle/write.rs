@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{Bundle, BundleVersion, Content, KeyMaterial, wire};
-use crate::encoding::base64_encode;
+use super::{Bundle, BundleVersion, Content, KeyMaterial, MAX_TIMESTAMPS, wire};
+use crate::encoding::{UpTo, base64_encode};
 use crate::tlog::LogEntry;
 
 pub(super) fn to_json(bundle: &Bundle) -> Vec<u8> {
@@ -44,7 +44,7 @@ pub(super) fn to_json(bundle: &Bundle) -> Vec<u8> {
             });
         }
     }
-    let timestamps: Vec<_> = bundle
+    let timestamps: UpTo<_, MAX_TIMESTAMPS> = bundle
         .timestamps
         .iter()
         .map(|der| wire::Timestamp { signed_timestamp: base64_encode(der).into() })
@@ -56,7 +56,7 @@ pub(super) fn to_json(bundle: &Bundle) -> Vec<u8> {
             x509_certificate_chain: chain,
             public_key,
             tlog_entries: Some(bundle.log_entries.iter().map(log_entry).collect()),
-            timestamp_verification_data: (!timestamps.is_empty())
+            timestamp_verification_data: (!timestamps.0.is_empty())
                 .then_some(wire::TimestampVerificationData { rfc3161_timestamps: timestamps }),
         },
         message_signature,

@@ -5,11 +5,12 @@ use std::fmt;
 use std::ops::Range;
 
 use serde::Deserialize;
-use serde::de::Deserializer;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::{STATEMENT_V0_1, STATEMENT_V1};
 use crate::digest::Digest;
+use crate::encoding::UpTo;
 use crate::error::{Code, Error, Result};
 use crate::json::check_unique_keys;
 use crate::predicate::{Predicate, read_as};
@@ -18,6 +19,8 @@ use crate::predicate::{Predicate, read_as};
 pub(super) const MAX_SUBJECTS: usize = 1024;
 /// Most digests of one subject; the cap of the peers.
 pub(super) const MAX_DIGESTS_PER_SUBJECT: usize = 32;
+/// Most annotations of one subject: far more than anybody writes, and a bound on what is kept.
+const MAX_ANNOTATIONS_PER_SUBJECT: usize = 1024;
 
 /// A parsed statement that keeps the bytes it was parsed from.
 #[derive(Clone)]
@@ -69,16 +72,23 @@ impl Statement {
         if wire.predicate_type.is_empty() {
             return Err(invalid("the statement has no predicateType".into()));
         }
-        if wire.subject.is_empty() || wire.subject.len() > MAX_SUBJECTS {
+        let UpTo(subjects) = wire.subject;
+        let found = |count: usize| if count == 0 { "none" } else { "more" };
+        if subjects.is_empty() || subjects.len() > MAX_SUBJECTS {
             return Err(invalid("wrong number of subjects".into())
                 .expected(format!("1 to {MAX_SUBJECTS}"))
-                .found(wire.subject.len()));
+                .found(found(subjects.len())));
         }
-        for (index, subject) in wire.subject.iter().enumerate() {
-            if subject.digest.is_empty() || subject.digest.len() > MAX_DIGESTS_PER_SUBJECT {
+        for (index, subject) in subjects.iter().enumerate() {
+            if subject.digest.0.is_empty() || subject.digest.0.len() > MAX_DIGESTS_PER_SUBJECT {
                 return Err(invalid(format!("subject {index} has the wrong number of digests"))
                     .expected(format!("1 to {MAX_DIGESTS_PER_SUBJECT}"))
-                    .found(subject.digest.len()));
+                    .found(found(subject.digest.0.len())));
+            }
+            if subject.annotations.0.len() > MAX_ANNOTATIONS_PER_SUBJECT {
+                return Err(invalid(format!("subject {index} has too many annotations"))
+                    .expected(format!("at most {MAX_ANNOTATIONS_PER_SUBJECT}"))
+                    .found("more"));
             }
         }
         let predicate = wire.predicate.filter(|raw| raw.get() != "null").map(|raw| {
@@ -91,14 +101,14 @@ impl Statement {
         if first.is_some_and(|byte| *byte != b'{') && !text_form {
             return Err(invalid("the predicate is not a JSON object".into()));
         }
-        let subjects = wire
-            .subject
+        let subjects = subjects
             .into_iter()
             .map(|s| Subject {
                 name: s.name,
-                digests: s.digest,
+                digests: s.digest.0,
                 annotations: s
                     .annotations
+                    .0
                     .into_iter()
                     .filter_map(|(key, raw)| Some((key, serde_json::from_str(raw.get()).ok()?)))
                     .collect(),
@@ -175,7 +185,7 @@ impl fmt::Debug for Statement {
 struct Wire<'a> {
     #[serde(rename = "_type")]
     statement_type: String,
-    subject: Vec<WireSubject<'a>>,
+    subject: UpTo<WireSubject<'a>, MAX_SUBJECTS>,
     #[serde(rename = "predicateType")]
     predicate_type: String,
     #[serde(borrow)]
@@ -185,19 +195,49 @@ struct Wire<'a> {
 #[derive(Deserialize)]
 struct WireSubject<'a> {
     name: Option<String>,
-    #[serde(default, deserialize_with = "or_empty")]
-    digest: BTreeMap<String, String>,
-    #[serde(default, borrow, deserialize_with = "or_empty")]
-    annotations: BTreeMap<String, &'a RawValue>,
+    #[serde(default)]
+    digest: UpToMap<String, MAX_DIGESTS_PER_SUBJECT>,
+    #[serde(default, borrow)]
+    annotations: UpToMap<&'a RawValue, MAX_ANNOTATIONS_PER_SUBJECT>,
 }
 
-/// A map that may be null, as protobuf JSON writes an empty one.
-fn or_empty<'de, D, V>(deserializer: D) -> Result<BTreeMap<String, V>, D::Error>
-where
-    D: Deserializer<'de>,
-    V: Deserialize<'de>,
-{
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+/// A map that keeps one entry more than `MAX` at most. It may be null, as protobuf JSON writes an empty one.
+struct UpToMap<V, const MAX: usize>(BTreeMap<String, V>);
+
+impl<V, const MAX: usize> Default for UpToMap<V, MAX> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<'de, V: Deserialize<'de>, const MAX: usize> Deserialize<'de> for UpToMap<V, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Map<V, const MAX: usize>(std::marker::PhantomData<V>);
+        impl<'de, V: Deserialize<'de>, const MAX: usize> Visitor<'de> for Map<V, MAX> {
+            type Value = UpToMap<V, MAX>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+                let mut map = BTreeMap::new();
+                while map.len() <= MAX {
+                    let Some((key, value)) = access.next_entry::<String, V>()? else {
+                        return Ok(UpToMap(map));
+                    };
+                    map.insert(key, value);
+                }
+                while access.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(UpToMap(map))
+            }
+
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(UpToMap::default())
+            }
+        }
+        deserializer.deserialize_any(Map(std::marker::PhantomData))
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::{Checkpoint, InclusionProof};
 use crate::error::{Code, Error, Result};
 
 /// Most hashes in a proof: one for each level of the largest tree that 64 bits can count.
-const MAX_HASHES: usize = 64;
+pub(crate) const MAX_HASHES: usize = 64;
 
 /// Checks that `body` is in the tree of `checkpoint`. Root and size come from the checkpoint alone;
 /// what the proof repeats of them must agree, or two readers would see two proofs.

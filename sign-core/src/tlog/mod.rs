@@ -7,7 +7,7 @@ mod set;
 
 pub(crate) use body::{Body, Verifier as EntryVerifier};
 pub(crate) use checkpoint::Checkpoint;
-pub(crate) use inclusion::check_inclusion;
+pub(crate) use inclusion::{MAX_HASHES, check_inclusion};
 pub(crate) use set::check_promise;
 
 use crate::clock::Window;
