@@ -5,6 +5,7 @@
 
 mod advisories;
 mod attachments;
+mod bad_input;
 mod bundles;
 mod conformance;
 mod differential;

@@ -26,7 +26,7 @@ const EARLIER: u64 = 1000;
 
 /// The sandbox that all tests share, and an attacker with services of the same names.
 pub struct Kit {
-    _sandbox: Sandbox,
+    pub sandbox: Sandbox,
     _runtime: tokio::runtime::Runtime,
     pub own: Forge,
     pub stranger: Forge,
@@ -48,7 +48,7 @@ pub fn kit() -> &'static Kit {
             issuer: sandbox.urls().oidc.clone(),
             workflow_issuer: sandbox.urls().oidc_github.clone(),
             now: Timestamp::from_second(Timestamp::now().as_second()).unwrap(),
-            _sandbox: sandbox,
+            sandbox,
             _runtime: runtime,
         }
     })

@@ -25,6 +25,8 @@ pub enum Rule {
     LogId,
     /// The checkpoint of a v2 log carries another name than the log's.
     CheckpointName,
+    /// A signature line that the note format does not allow, such as a name with a plus in it.
+    CheckpointLine,
     /// A v2 entry carries a time, which nobody signs.
     UndatedLog,
 
@@ -74,6 +76,11 @@ fn stricter(mutant: &Mutant<'_>, ours: &str) -> Option<Rule> {
             if (code("log-untrusted") || code("checkpoint-invalid")) && v2()? =>
         {
             Some(Rule::LogId)
+        }
+        (Change::Flipped, _, Some("/inclusionProof/checkpoint/envelope"))
+            if ours.contains("a signature line cannot be read") =>
+        {
+            Some(Rule::CheckpointLine)
         }
         (Change::Flipped, _, Some("/inclusionProof/checkpoint/envelope"))
             if code("checkpoint-invalid") && v2()? =>
