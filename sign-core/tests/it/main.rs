@@ -7,6 +7,7 @@ mod advisories;
 mod attachments;
 mod bad_input;
 mod bundles;
+mod checks;
 mod conformance;
 mod differential;
 mod documentation;

@@ -7,7 +7,7 @@ use sign_core::{
     Artifact, Bundle, Code, Digest, HttpClient, HttpOptions, Identity, IdentityPolicy, IssuerRule, Pattern,
     Requirement, Signed, SigningContext, StatementBuilder, StaticToken, SystemClock, TrustConfig, Verifier,
 };
-use sign_sandbox::{RekorVersion, Sandbox, SandboxOptions};
+use sign_sandbox::{Fault, RekorVersion, Sandbox, SandboxOptions};
 
 pub const EMAIL: &str = "dev@example.com";
 pub const CONTENT: &[u8] = b"content";
@@ -132,4 +132,25 @@ async fn what_a_bundle_must_prove_follows_from_the_trusted_root() {
     assert_eq!(verdict(&with_entry, &["ctlogs"]), Ok((1, 1)));
     // An entry that nobody can check is no decoration.
     assert_eq!(verdict(&with_entry, &["tlogs", "ctlogs"]), Err(Code::LogUntrusted));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_is_verified_before_anything_is_signed() {
+    let bench = Bench::start(RekorVersion::V2).await;
+    for (fault, code) in [
+        (Fault::FulcioNoSct, Code::SctInvalid),
+        (Fault::FulcioBadSct, Code::SctInvalid),
+        (Fault::FulcioOtherChain, Code::CertificateUntrusted),
+        (Fault::FulcioOtherKey, Code::ServiceContradiction),
+        (Fault::FulcioOtherIdentity, Code::ServiceContradiction),
+        (Fault::FulcioOtherIssuer, Code::ServiceContradiction),
+    ] {
+        bench.sandbox.faults().set(fault);
+        // The log must not even be asked: it would keep what it was shown.
+        bench.sandbox.faults().set(Fault::RekorDown);
+        let Err(error) = bench.context.session(&bench.token).await else { panic!("{fault:?}") };
+        assert_eq!(error.code(), code, "{fault:?}: {error}");
+        bench.sandbox.faults().clear();
+    }
+    bench.blob().await;
 }
