@@ -70,6 +70,15 @@ impl Forge {
         Self { fulcio: other.fulcio.clone(), ..self.clone() }
     }
 
+    /// The same services with Fulcio's root certificate changed and signed anew by itself.
+    ///
+    /// # Errors
+    /// When the certificate cannot be encoded.
+    pub fn with_root(&self, change: impl FnOnce(&mut TbsCertificate)) -> Result<Self, SandboxError> {
+        let [root, intermediate] = &self.fulcio;
+        Ok(Self { fulcio: [root.reissued(root, change)?, intermediate.clone()], ..self.clone() })
+    }
+
     /// The same services with Fulcio's intermediate certificate changed and signed anew by its root.
     ///
     /// # Errors

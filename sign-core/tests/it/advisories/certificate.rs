@@ -49,10 +49,13 @@ fn leaf(code: Code, change: impl Fn(&mut TbsCertificate)) {
 
 /// The same for the intermediate, which the trusted root lists as it is.
 fn intermediate(code: Code, change: impl Fn(&mut TbsCertificate)) {
-    let forge = kit().own.with_intermediate(change).unwrap();
+    authorities(code, &kit().own.with_intermediate(change).unwrap());
+}
+
+fn authorities(code: Code, forge: &Forge) {
     for good in Case::all() {
         good.refuses(code, |case| {
-            *case = recertified(&good, &forge, |_| ());
+            *case = recertified(&good, forge, |_| ());
             case.root = forge.trusted_root().unwrap();
         });
     }
@@ -83,6 +86,26 @@ fn cve_2026_24122_an_intermediate_that_was_not_valid_yet() {
 #[test]
 fn cve_2026_24122_a_leaf_that_outlives_its_issuer() {
     intermediate(Code::CertificateInvalid, |tbs| tbs.validity = period(-60, 5));
+}
+
+#[test]
+fn cve_2026_24122_a_root_that_its_intermediate_outlives() {
+    authorities(
+        Code::CertificateInvalid,
+        &kit().own.with_root(|tbs| tbs.validity = period(-60, 60)).unwrap(),
+    );
+}
+
+#[test]
+fn cve_2026_24122_a_root_that_may_not_certify() {
+    let changed = kit().own.with_root(|tbs| {
+        set(tbs, true, &KeyUsage(KeyUsages::CRLSign.into()));
+    });
+    authorities(Code::CertificateInvalid, &changed.unwrap());
+    let changed = kit().own.with_root(|tbs| {
+        set(tbs, false, &BasicConstraints { ca: true, path_len_constraint: None });
+    });
+    authorities(Code::CertificateInvalid, &changed.unwrap());
 }
 
 #[test]

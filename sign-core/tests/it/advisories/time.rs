@@ -15,7 +15,7 @@ use x509_cert::ext::pkix::ExtendedKeyUsage;
 use x509_cert::{Certificate, TbsCertificate};
 use x509_tsp::TimeStampResp;
 
-use super::kit::{Case, V1, V2, der_of, kit, minutes, text};
+use super::kit::{Case, V1, V2, body, der_of, kit, logged, minutes, text};
 
 /// RFC 5035 §3: which certificate the authority means.
 const SIGNING_CERTIFICATE_V2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.47");
@@ -106,6 +106,11 @@ fn tob_sigstore_rust_every_time_counts_and_not_the_best() {
         // The promise dates it within the certificate's ten minutes, the timestamp after them or before.
         case.refuses(Code::CertificateExpired, |case| case.stamp(own, now + minutes(11)));
         case.refuses(Code::CertificateExpired, |case| case.stamp(own, now - minutes(1)));
+        // And the other way round.
+        case.refuses(Code::CertificateExpired, |case| {
+            let log = |at| logged(own, V1, body(&case.bundle, V1, &case.key), at);
+            case.bundle.log_entries = vec![log(now + minutes(11))];
+        });
         case.stamp(own, now + minutes(10));
         case.accepted();
     }
