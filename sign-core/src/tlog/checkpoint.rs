@@ -226,6 +226,8 @@ mod tests {
             format!("{good}\n{}", sig.trim_end()),
             format!("{good}\n{}", sig.replace('\u{2014}', "-")),
             format!("{good}\n\u{2014} {HOST} AAAA\n"),
+            format!("{good}\n{sig}\u{2014}  AAAAAAA=\n"),
+            format!("{good}\n{sig}\u{2014} log+other AAAAAAA=\n"),
             format!("\n7\n{root}\n\n{sig}"),
             format!("{HOST}\n+7\n{root}\n\n{sig}"),
             format!("{HOST}\n07\n{root}\n\n{sig}"),
@@ -235,5 +237,19 @@ mod tests {
         ] {
             assert!(Checkpoint::parse(&bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn knows_a_v1_log_by_its_key_whatever_the_kind() {
+        let (pair, text) = (Ed25519KeyPair::generate().unwrap(), text("anything - 1"));
+        let note = |hint: &[u8]| {
+            let bytes = [hint, pair.sign(text.as_bytes()).as_ref()].concat();
+            format!("{text}\n\u{2014} anything {}\n", base64_encode(&bytes))
+        };
+        let fingerprint = log(&pair).key.fingerprint();
+        let own = note(&fingerprint.as_bytes()[..HINT]);
+        Checkpoint::parse(&own).unwrap().verify(&log(&pair), false).unwrap();
+        let named = note(&key_hint(&log(&pair).key, "anything"));
+        Checkpoint::parse(&named).unwrap().verify(&log(&pair), false).unwrap_err();
     }
 }

@@ -199,6 +199,55 @@ fn a_timestamp_must_have_been_granted() {
 }
 
 #[test]
+fn a_key_on_the_larger_curve_signs_the_larger_hash() {
+    for log in [V1, V2] {
+        let hint = KeyMaterial::PublicKey { hint: String::new() };
+        let case = Case::with(&kit().own, log, None, Key::p384(), hint);
+        case.refuses(Code::DigestMismatch, |case| {
+            let digest = sign_core::Digest::sha256(crate::kit::CONTENT);
+            let Content::Message(message) = &mut case.bundle.content else { unreachable!() };
+            message.digest = Some(("SHA2_256".into(), digest.as_bytes().to_vec()));
+        });
+        case.refuses(Code::DigestMismatch, |case| {
+            let digest = sign_core::Digest::sha256(crate::kit::CONTENT);
+            case.artifact = sign_core::Artifact::from_digest(digest);
+        });
+    }
+}
+
+#[test]
+fn a_promise_dates_from_after_the_epoch() {
+    let mut case = managed(V1);
+    case.bundle.timestamps.clear();
+    *case.root.pointer_mut("/tlogs/0/publicKey/validFor").unwrap() =
+        serde_json::json!({ "start": "1960-01-01T00:00:00Z" });
+    let at = |case: &mut Case, seconds: i64| {
+        case.entry().integrated_time = Some(seconds);
+        case.entry().promise = Some(crate::kit::promise(&kit().own, case.entry()));
+    };
+    at(&mut case, 1);
+    for seconds in [0, -1] {
+        refuses_typed(&case, Code::SetInvalid, |case| at(case, seconds));
+    }
+    refuses_typed(&case, Code::SetInvalid, |case| case.entry().integrated_time = None);
+}
+
+#[test]
+fn the_longest_proof_is_as_long_as_64_bits_can_count() {
+    use crate::kit::{leaf_hash, node_hash};
+    let mut case = Case::message(V1);
+    let body = case.entry().body.clone();
+    let siblings: Vec<[u8; 32]> = (0..64).map(|level| leaf_hash(&[level])).collect();
+    let root = siblings.iter().fold(leaf_hash(&body), |left, right| node_hash(&left, right));
+    let proof = case.proof();
+    (proof.log_index, proof.tree_size) = (0, u64::MAX);
+    proof.root_hash = root.to_vec();
+    proof.hashes = siblings.iter().map(|hash| hash.to_vec()).collect();
+    proof.checkpoint = kit().own.checkpoint(V1, "rekor.sandbox - 1", usize::MAX, &root);
+    refuses_typed(&case, Code::InclusionProofInvalid, |case| case.proof().hashes.push(vec![0; 32]));
+}
+
+#[test]
 fn what_was_proven_is_told() {
     let verified = Case::envelope(V1).accepted();
     let names: Vec<_> = verified.checks().iter().map(|check| check.name).collect();

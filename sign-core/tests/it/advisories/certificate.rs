@@ -194,13 +194,14 @@ fn tob_sigstore_rust_an_sct_by_a_log_that_the_root_does_not_list() {
 #[test]
 fn tob_sigstore_rust_an_sct_over_another_certificate() {
     let (good, kit) = (Case::message(V2), kit());
-    good.refuses(Code::SctInvalid, |case| {
+    let told = good.refuses(Code::SctInvalid, |case| {
         *case = with_scts(&good, |tbs| {
             let mut other = tbs.clone();
             other.validity = period(0, 9);
             vec![kit.own.sct(&other, kit.now).unwrap()]
         });
     });
+    assert!(told.contains("does not verify") && !told.contains("was trusted"), "{told}");
 }
 
 #[test]
@@ -250,6 +251,20 @@ fn cve_2026_44310_an_empty_list_of_certificates() {
         good.refuses(Code::CertificateInvalid, chain(vec![Vec::new()]));
         good.refuses(Code::CertificateInvalid, |case| {
             case.bundle.key_material = KeyMaterial::Certificate(Vec::new());
+        });
+    }
+}
+
+#[test]
+fn cve_2026_24122_the_authority_that_issued_it_has_more_to_say() {
+    let kit = kit();
+    let forge = kit.own.with_intermediate(|tbs| tbs.validity = period(-60, -1)).unwrap();
+    let listed = |forge: &Forge| forge.trusted_root().unwrap()["certificateAuthorities"][0].clone();
+    for order in [[&forge, &kit.stranger], [&kit.stranger, &forge]] {
+        let good = Case::message(V2);
+        good.refuses(Code::CertificateExpired, |case| {
+            *case = recertified(&good, &forge, |_| ());
+            case.root["certificateAuthorities"] = serde_json::json!(order.map(listed));
         });
     }
 }

@@ -3,7 +3,9 @@
 use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _,
+};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use der::Decode as _;
@@ -11,8 +13,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sign_core::{
     Artifact, Bundle, BundleVersion, Code, Content, Digest, Envelope, EnvelopeSignature, FixedClock,
-    INTOTO_PAYLOAD_TYPE, Identity, IdentityPolicy, InclusionProof, IssuerRule, KeyMaterial, LogEntry,
-    MessageSignature, Pattern, PublicKey, Requirement, TrustedRoot, VerifiedBundle, Verifier,
+    HashAlgorithm, INTOTO_PAYLOAD_TYPE, Identity, IdentityPolicy, InclusionProof, IssuerRule, KeyMaterial,
+    LogEntry, MessageSignature, Pattern, PublicKey, Requirement, TrustedRoot, VerifiedBundle, Verifier,
 };
 pub use sign_sandbox::RekorVersion::{self, V1, V2};
 use sign_sandbox::{Forge, Sandbox, SandboxOptions};
@@ -55,22 +57,40 @@ pub fn kit() -> &'static Kit {
 }
 
 /// A signer's key.
-pub struct Key(EcdsaKeyPair);
+pub struct Key {
+    pair: EcdsaKeyPair,
+    hash: HashAlgorithm,
+}
 
 impl Key {
     pub fn new() -> Arc<Self> {
-        Arc::new(Self(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap()))
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
+        Arc::new(Self { pair, hash: HashAlgorithm::Sha256 })
+    }
+
+    pub fn p384() -> Arc<Self> {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_ASN1_SIGNING).unwrap();
+        Arc::new(Self { pair, hash: HashAlgorithm::Sha384 })
     }
 
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
-        self.0.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec()
+        self.pair.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec()
     }
 
-    /// The `SubjectPublicKeyInfo` of a P-256 key is this prefix and the point.
+    /// A `SubjectPublicKeyInfo` is the curve's prefix and the point.
     pub fn der(&self) -> Vec<u8> {
-        let mut der = hex::decode("3059301306072a8648ce3d020106082a8648ce3d030107034200").unwrap();
-        der.extend_from_slice(self.0.public_key().as_ref());
+        let prefix = match self.hash {
+            HashAlgorithm::Sha384 => "3076301006072a8648ce3d020106052b81040022036200",
+            _ => "3059301306072a8648ce3d020106082a8648ce3d030107034200",
+        };
+        let mut der = hex::decode(prefix).unwrap();
+        der.extend_from_slice(self.pair.public_key().as_ref());
         der
+    }
+
+    /// The protobuf name of the hash that it signs.
+    pub fn hash_name(&self) -> &'static str {
+        if self.hash == HashAlgorithm::Sha384 { "SHA2_384" } else { "SHA2_256" }
     }
 
     pub fn spki(&self) -> SubjectPublicKeyInfoOwned {
@@ -134,7 +154,7 @@ impl Case {
         let kit = kit();
         let content = match payload {
             None => Content::Message(MessageSignature {
-                digest: Some(("SHA2_256".into(), Digest::sha256(CONTENT).as_bytes().to_vec())),
+                digest: Some((key.hash_name().into(), key.hash.hash(CONTENT).as_bytes().to_vec())),
                 signature: key.sign(CONTENT),
             }),
             Some(payload) => Content::Dsse(envelope(&key, INTOTO_PAYLOAD_TYPE, payload)),
@@ -260,19 +280,23 @@ pub fn body(bundle: &Bundle, log: RekorVersion, key: &Key) -> (&'static str, &'s
     };
     let verifier = pem(if certificate { "CERTIFICATE" } else { "PUBLIC KEY" }, &der);
     let digest = match &bundle.content {
-        Content::Message(_) => Digest::sha256(CONTENT),
-        Content::Dsse(envelope) if log == V2 => envelope.pae_digest(sign_core::HashAlgorithm::Sha256),
+        Content::Message(_) => key.hash.hash(CONTENT),
+        Content::Dsse(envelope) if log == V2 => envelope.pae_digest(key.hash),
         Content::Dsse(envelope) => Digest::sha256(&envelope.payload),
     };
-    let hash = json!({ "algorithm": "sha256", "value": digest.hex() });
+    let hash = json!({ "algorithm": digest.algorithm().as_str(), "value": digest.hex() });
+    let details = match key.hash {
+        HashAlgorithm::Sha384 => "PKIX_ECDSA_P384_SHA_384",
+        _ => "PKIX_ECDSA_P256_SHA_256",
+    };
     let (kind, version, spec) = match (log, &bundle.content) {
         (V2, _) => {
             let name = if certificate { "x509Certificate" } else { "publicKey" };
             let spec = json!({ "hashedRekordV002": {
-                "data": { "algorithm": "SHA2_256", "digest": base64(digest.as_bytes()) },
+                "data": { "algorithm": key.hash_name(), "digest": base64(digest.as_bytes()) },
                 "signature": {
                     "content": signature,
-                    "verifier": { name: { "rawBytes": base64(&der) }, "keyDetails": "PKIX_ECDSA_P256_SHA_256" },
+                    "verifier": { name: { "rawBytes": base64(&der) }, "keyDetails": details },
                 },
             } });
             ("hashedrekord", "0.0.2", spec)

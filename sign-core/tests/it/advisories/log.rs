@@ -276,10 +276,14 @@ fn outside_the_window(pointer: &str, log: RekorVersion, code: Code) {
     let now = kit().now;
     for mut case in [Case::message(log), Case::envelope(log)] {
         *case.root.pointer_mut(pointer).unwrap() = json!({ "start": text(now), "end": text(now) });
-        case.refuses(code, |case| {
+        let told = case.refuses(code, |case| {
             *case.root.pointer_mut(pointer).unwrap() =
                 json!({ "start": text(now - minutes(30)), "end": text(now - minutes(1)) });
         });
+        // The error says which times would have been right.
+        let end = text(now - minutes(1));
+        let ways = [end.as_str().unwrap(), "was trusted", "validity period"];
+        assert!(ways.iter().any(|way| told.contains(way)), "{told}");
         case.refuses(code, |case| {
             *case.root.pointer_mut(pointer).unwrap() = json!({ "start": text(now + minutes(1)) });
         });

@@ -177,3 +177,57 @@ fn cve_2024_51746_a_key_where_an_identity_is_asked_for() {
         });
     }
 }
+
+#[test]
+fn cve_2025_29778_a_repository_may_stand_for_the_name() {
+    let repository = |uri: &str| Identity {
+        san: None,
+        issuer: IssuerRule::Matches(Pattern::exact(&kit().workflow_issuer)),
+        claims: vec![(Claim::SourceRepositoryUri, Pattern::exact(uri))],
+    };
+    let accept = |identity| Requirement::Identities(IdentityPolicy::new(vec![identity]).unwrap());
+    let mut case = workflow();
+    case.requirement = accept(repository("https://github.com/octo-org/octo-repo"));
+    case.refuses(Code::ClaimMismatch, |case| {
+        case.requirement = accept(repository("https://github.com/octo-org/octo-repo2"));
+    });
+}
+
+#[test]
+fn cve_2022_36056_a_certificate_without_an_issuer() {
+    // As GitHub issues them for releases: only who says so accepts them.
+    let without = |tbs: &mut x509_cert::TbsCertificate| {
+        let issuer = ["1.3.6.1.4.1.57264.1.1", "1.3.6.1.4.1.57264.1.8"];
+        tbs.extensions.as_mut().unwrap().retain(|e| !issuer.contains(&e.extn_id.to_string().as_str()));
+    };
+    let mut case = Case::made(&kit().own, V2, None, without);
+    let nobody = Identity { san: Some(Pattern::exact(EMAIL)), issuer: IssuerRule::None, claims: Vec::new() };
+    case.requirement = Requirement::Identities(IdentityPolicy::new(vec![nobody]).unwrap());
+    for issuer in [&kit().issuer, ""] {
+        case.refuses(Code::IssuerMismatch, |case| {
+            case.requirement = requirement(Pattern::exact(EMAIL), Pattern::exact(issuer));
+        });
+    }
+}
+
+#[test]
+fn cve_2025_29778_the_nearest_identity_explains() {
+    let identity = |san: &str, issuer: &str| Identity {
+        san: Some(Pattern::exact(san)),
+        issuer: IssuerRule::Matches(Pattern::exact(issuer)),
+        claims: Vec::new(),
+    };
+    let nobody = || identity("ops@example.com", "https://issuer.example");
+    let near = |issuer: &str| identity(EMAIL, issuer);
+    let accept = |identities| Requirement::Identities(IdentityPolicy::new(identities).unwrap());
+    let case = Case::message(V2);
+    for identities in [
+        vec![nobody(), near("https://first.example"), near("https://second.example")],
+        vec![near("https://first.example"), nobody(), near("https://second.example")],
+        vec![near("https://first.example"), near("https://second.example"), nobody()],
+    ] {
+        // Of two that are as near, the first.
+        let told = case.refuses(Code::IssuerMismatch, |case| case.requirement = accept(identities));
+        assert!(told.contains("https://first.example"), "{told}");
+    }
+}
