@@ -171,22 +171,4 @@ mod tests {
         assert_eq!(parse_list(&list(&many)).unwrap_err().code(), Code::LimitExceeded);
         assert_eq!(parse_list(&list(&many[1..])).unwrap().len(), MAX_SCTS);
     }
-
-    #[test]
-    fn takes_the_schemes_of_rfc_6962_and_no_other() {
-        let scheme = |algorithm| {
-            let mut sct = parse_one(&one()).unwrap();
-            sct.algorithm = algorithm;
-            sct.scheme().ok()
-        };
-        assert_eq!(scheme([4, 3]), Some(SigningScheme::EcdsaP256Sha256));
-        assert_eq!(scheme([5, 3]), Some(SigningScheme::EcdsaP384Sha384));
-        assert_eq!(scheme([4, 1]), Some(SigningScheme::RsaPkcs1Sha256));
-        assert_eq!(scheme([5, 1]), Some(SigningScheme::RsaPkcs1Sha384));
-        assert_eq!(scheme([6, 1]), Some(SigningScheme::RsaPkcs1Sha512));
-        // MD5, SHA-1, DSA, anonymous.
-        for weak in [[1, 1], [2, 1], [2, 3], [4, 2], [4, 0], [0, 0]] {
-            assert_eq!(scheme(weak), None, "{weak:?}");
-        }
-    }
 }

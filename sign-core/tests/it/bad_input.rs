@@ -434,14 +434,13 @@ fn a_bundle_at_every_cap_is_still_judged() {
             format!("\u{2014} rekor.sandbox {}\n", base64(&line))
         })
         .collect();
-    let note = &mut case.proof().checkpoint;
-    let (text, own) = note.split_once("\n\n").unwrap();
-    *note = format!("{text}\n\n{bogus}{own}");
     while case.bundle.log_entries.len() < 32 {
-        let mut next = case.bundle.log_entries.last().unwrap().clone();
-        next.log_index += 1;
-        next.promise = Some(crate::kit::promise(&kit.own, &next));
-        case.bundle.log_entries.push(next);
+        case.log_again();
+    }
+    for entry in &mut case.bundle.log_entries {
+        let note = &mut entry.proof.as_mut().unwrap().checkpoint;
+        let (text, own) = note.split_once("\n\n").unwrap();
+        *note = format!("{text}\n\n{bogus}{own}");
     }
     let verified = case.accepted();
     assert_eq!((verified.log_entries().len(), verified.times().len()), (32, 64));

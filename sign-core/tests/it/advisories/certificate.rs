@@ -224,7 +224,10 @@ fn sigstore_rust_6_several_scts() {
     let log = kit.stranger.trusted_root().unwrap()["ctlogs"][0].clone();
     let both =
         |tbs: &TbsCertificate| vec![kit.own.sct(tbs, kit.now).unwrap(), kit.own.sct(tbs, kit.now).unwrap()];
-    with_scts(&good, both).accepted();
+    let twice = with_scts(&good, both);
+    twice.accepted();
+    // Two by one log are by one log.
+    twice.refuses(Code::ThresholdNotMet, |case| case.thresholds.scts = 2);
     // One by a log that is not known proves nothing, and takes nothing away.
     let unknown = |tbs: &TbsCertificate| {
         vec![kit.stranger.sct(tbs, kit.now).unwrap(), kit.own.sct(tbs, kit.now).unwrap()]

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use sign_core::{
     Artifact, Bundle, BundleVersion, Code, Content, Digest, Envelope, EnvelopeSignature, FixedClock,
     HashAlgorithm, INTOTO_PAYLOAD_TYPE, Identity, IdentityPolicy, InclusionProof, IssuerRule, KeyMaterial,
-    LogEntry, MessageSignature, Pattern, PublicKey, Requirement, TrustedRoot, VerifiedBundle, Verifier,
+    LogEntry, MessageSignature, Pattern, PublicKey, Requirement, Thresholds, TrustedRoot, VerifiedBundle,
+    Verifier,
 };
 pub use sign_sandbox::RekorVersion::{self, V1, V2};
 use sign_sandbox::{Forge, Sandbox, SandboxOptions};
@@ -107,6 +108,8 @@ pub struct Case {
     pub requirement: Requirement,
     /// What the verifier's clock says.
     pub now: Timestamp,
+    /// How many authorities it asks for, beyond what the trusted root implies.
+    pub thresholds: Thresholds,
     pub key: Arc<Key>,
 }
 
@@ -176,6 +179,7 @@ impl Case {
             artifact: Artifact::from_bytes(CONTENT),
             requirement,
             now: kit.now,
+            thresholds: Thresholds::default(),
             key,
         };
         case.log(forge, log);
@@ -193,6 +197,17 @@ impl Case {
         self.bundle.timestamps = vec![forge.timestamp(self.bundle.signature(), at, |_| ()).unwrap()];
     }
 
+    /// A further entry about the bundle in the v1 log, with another body under another index.
+    pub fn log_again(&mut self) {
+        let number = self.bundle.log_entries.len() as u64;
+        let (kind, version, mut body) = body(&self.bundle, V1, &self.key);
+        body["spec"]["number"] = json!(number);
+        let mut entry = logged(&kit().own, V1, (kind, version, body), kit().now);
+        entry.log_index += number;
+        entry.promise = Some(promise(&kit().own, &entry));
+        self.bundle.log_entries.push(entry);
+    }
+
     pub fn entry(&mut self) -> &mut LogEntry {
         &mut self.bundle.log_entries[0]
     }
@@ -205,7 +220,8 @@ impl Case {
     pub fn judge(&self) -> sign_core::Result<VerifiedBundle> {
         let bundle = Bundle::parse(&self.bundle.to_json())?;
         let root = TrustedRoot::from_json(self.root.to_string().as_bytes())?;
-        Verifier::new(root, FixedClock(self.now)).verify(&bundle, &self.artifact, &self.requirement)
+        let verifier = Verifier::new(root, FixedClock(self.now)).with_thresholds(self.thresholds);
+        verifier.verify(&bundle, &self.artifact, &self.requirement)
     }
 
     #[track_caller]

@@ -43,17 +43,9 @@ fn cve_2024_45395_digests_of_a_subject() {
 fn cve_2024_29903_log_entries() {
     let mut case = Case::message(V1);
     while case.bundle.log_entries.len() < 32 {
-        let mut next = case.bundle.log_entries.last().unwrap().clone();
-        next.log_index += 1;
-        next.promise = Some(promise(&kit().own, &next));
-        case.bundle.log_entries.push(next);
+        case.log_again();
     }
-    case.refuses(Code::LimitExceeded, |case| {
-        let mut next = case.bundle.log_entries[31].clone();
-        next.log_index += 1;
-        next.promise = Some(promise(&kit().own, &next));
-        case.bundle.log_entries.push(next);
-    });
+    case.refuses(Code::LimitExceeded, Case::log_again);
 }
 
 #[test]

@@ -237,13 +237,19 @@ fn cve_2026_49834_an_entry_that_is_there_twice() {
 #[test]
 fn sigstore_go_471_two_entries_of_one_log_are_by_one_log() {
     let mut case = Case::message(V1);
-    let mut second = case.entry().clone();
-    second.log_index += 1;
-    second.promise = Some(promise(&kit().own, &second));
-    case.bundle.log_entries.push(second);
-    let verified = case.accepted();
-    let names: std::collections::BTreeSet<_> = verified.log_entries().iter().map(|e| &e.log).collect();
-    assert_eq!((verified.log_entries().len(), names.len()), (2, 1));
+    case.log_again();
+    assert_eq!(case.accepted().log_entries().len(), 2);
+    case.refuses(Code::ThresholdNotMet, |case| case.thresholds.log_entries = 2);
+    // An entry in another log is another log.
+    let (own, mut both) = (case.bundle.log_entries.clone(), case);
+    both.log(&kit().own, V2);
+    both.bundle.log_entries.extend(own.into_iter().take(1));
+    both.thresholds.log_entries = 2;
+    both.root["tlogs"][1]["operator"] = json!("other.example");
+    // Two logs of one operator are not.
+    both.refuses(Code::ThresholdNotMet, |case| {
+        case.root["tlogs"][1]["operator"] = case.root["tlogs"][0]["operator"].clone();
+    });
 }
 
 #[test]
