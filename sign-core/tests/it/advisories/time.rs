@@ -297,7 +297,11 @@ fn sigstore_rust_6_another_signing_certificate() {
     attributes(|all| {
         let named = all.iter_mut().find(|attribute| attribute.oid == SIGNING_CERTIFICATE_V2).unwrap();
         let mut der = named.values.get(0).unwrap().to_der().unwrap();
-        *der.last_mut().unwrap() ^= 1;
+        let root = kit().own.trusted_root().unwrap();
+        let leaf = der_of(&root["timestampAuthorities"][0]["certChain"]["certificates"][0]);
+        let hash = Digest::sha256(&leaf);
+        let at = der.windows(32).position(|bytes| bytes == hash.as_bytes()).unwrap();
+        der[at] ^= 1;
         named.values = SetOfVec::try_from(vec![Any::from_der(&der).unwrap()]).unwrap();
     });
 }
