@@ -316,3 +316,35 @@ fn a_timestamp_names_its_certificate_by_any_common_hash() {
         stamp(case, v2, &signing_certificate(Some(&sha2(4)), &hash(&SHA224)));
     });
 }
+
+#[test]
+fn a_bundle_that_is_given_away_is_judged_as_one_that_is_lent() {
+    for case in Case::all() {
+        let root = TrustedRoot::from_json(case.root.to_string().as_bytes()).unwrap();
+        let verifier = Verifier::new(root, FixedClock(case.now));
+        let lent = verifier.verify(&case.bundle, &case.artifact, &case.requirement).unwrap();
+        let given = verifier.verify_owned(case.bundle.clone(), &case.artifact, &case.requirement).unwrap();
+        let payload = |verified: VerifiedBundle| verified.into_statement().map(|s| s.payload().to_vec());
+        assert_eq!(payload(lent), payload(given));
+        let other = sign_core::Artifact::from_bytes(b"other");
+        assert!(verifier.verify_owned(case.bundle, &other, &case.requirement).is_err());
+    }
+}
+
+#[test]
+fn sha1_names_only_who_is_asked_for_by_it() {
+    use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+    let hex = |content: &[u8]| hex::encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, content));
+    let mut statement: serde_json::Value = serde_json::from_slice(&crate::kit::statement("")).unwrap();
+    statement["subject"][0]["digest"] = serde_json::json!({ "sha1": hex(crate::kit::CONTENT) });
+    let payload = statement.to_string().into_bytes();
+    let mut case = Case::made(&kit().own, V2, Some(payload), |_| ());
+    case.artifact = sign_core::Artifact::from_sha1(&hex(crate::kit::CONTENT)).unwrap();
+    case.refuses(Code::SubjectMismatch, |case| {
+        case.artifact = sign_core::Artifact::from_sha1(&hex(b"other")).unwrap();
+    });
+    // The file itself is never looked for by it.
+    case.refuses(Code::SubjectMismatch, |case| {
+        case.artifact = sign_core::Artifact::from_bytes(crate::kit::CONTENT);
+    });
+}
