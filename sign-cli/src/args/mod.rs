@@ -143,7 +143,7 @@ pub(crate) struct AttestBlob {
 #[derive(Debug, clap::Args)]
 pub(crate) struct VerifyBlob {
     /// The file, or its digest: `sha256:<hex>`, `sha384:<hex>` or `sha512:<hex>`. `sha1:<hex>` finds a statement
-    /// by a digest that can be forged
+    /// by a digest that can be forged. A file of such a name is `./sha256:…`
     pub(crate) file: String,
     /// The bundle
     #[arg(long, value_name = "FILE")]
