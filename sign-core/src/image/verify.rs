@@ -1,12 +1,13 @@
 //! Verifying an image: whatever is attached is a candidate, and one good one per wanted type decides.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
+use tokio::sync::Semaphore;
 
-use super::candidates::{Candidate, Form, Unread, list};
+use super::candidates::{Candidate, Form, Unread, list, too_much};
 use crate::bundle::{Bundle, Content, MAX_BUNDLE_BYTES};
 use crate::digest::Digest;
 use crate::error::{Code, Error, Outcome, Result};
@@ -17,6 +18,12 @@ use crate::verify::{Artifact, Check, Requirement, Verdict, VerifiedBundle, Verif
 
 /// Most manifests or bundles fetched and verified at once; bounds memory as well as sockets.
 pub(super) const CONCURRENCY: usize = 8;
+/// Most bytes of content fetched and verified at once: one candidate of the largest size that is read, or
+/// many of the usual size. Parsed it takes several times as much.
+const MAX_BYTES_AT_ONCE: u64 = MAX_BUNDLE_BYTES as u64;
+/// Most bytes of content that was accepted for one subject: the proofs hold what was signed, and whoever may
+/// push can write one signed statement down in many ways.
+const MAX_BYTES_ACCEPTED: u64 = 2 * MAX_BUNDLE_BYTES as u64;
 /// What a signature in cosign's older form is called where predicate types are listed.
 const LEGACY_SIGNATURE: &str = "an image signature in cosign's older form";
 /// The same for an attestation that does not say its type.
@@ -106,14 +113,24 @@ pub async fn verify_image(
         other_types: BTreeSet::new(),
         result: Ok(()),
     };
+    let candidates = distinct(candidates, policy, &mut verdict.other_types);
+    let (at_once, mut kept) = (&Semaphore::new(permits(MAX_BYTES_AT_ONCE) as usize), 0);
     let mut answers = stream::iter(candidates)
         .map(|candidate| async move {
+            let permit = at_once.acquire_many(permits(candidate.layer.size)).await;
             let answer = check(verifier, store, &subject.digest, &candidate, policy).await;
+            drop(permit);
             (candidate, answer)
         })
         .buffered(CONCURRENCY);
     while let Some((candidate, answer)) = answers.next().await {
         let (referrer, blob, form) = (candidate.manifest, candidate.layer.digest, candidate.form);
+        let answer = answer.and_then(|answer| {
+            if let Answer::Accepted(_) = answer {
+                kept = keeps(kept, candidate.layer.size)?;
+            }
+            Ok(answer)
+        });
         match answer {
             Ok(Answer::Accepted(verified)) => {
                 verdict.accepted.push(AcceptedAttachment { referrer, blob, form, verified: *verified });
@@ -131,6 +148,43 @@ pub async fn verify_image(
     verdict
 }
 
+/// The candidates that could be of a wanted type, and of copies one: the same content with the same evidence
+/// gets the same answer, under however many manifests it was pushed. Types and sizes are claims about the
+/// content, so that a copy with others must not stand for it.
+fn distinct(
+    candidates: Vec<Candidate>,
+    policy: &ImagePolicy,
+    other_types: &mut BTreeSet<String>,
+) -> Vec<Candidate> {
+    let mut seen = HashSet::new();
+    let mut once = |candidate: &Candidate| {
+        let Descriptor { digest, size, annotations, .. } = &candidate.layer;
+        seen.insert((candidate.form, digest.clone(), *size, annotations.clone()))
+    };
+    candidates
+        .into_iter()
+        .filter(|candidate| match not_wanted(policy, candidate) {
+            Some(other) => {
+                other_types.insert(other);
+                false
+            }
+            None => once(candidate),
+        })
+        .collect()
+}
+
+/// How much of what may be in memory at once is for content of `size`. What is larger is refused unread.
+fn permits(size: u64) -> u32 {
+    u32::try_from(size.min(MAX_BYTES_AT_ONCE)).unwrap_or(u32::MAX)
+}
+
+/// What is kept when `size` bytes are accepted besides `kept`.
+fn keeps(kept: u64, size: u64) -> Result<u64> {
+    kept.checked_add(size)
+        .filter(|&sum| sum <= MAX_BYTES_ACCEPTED)
+        .ok_or_else(|| too_much(format!("at most {MAX_BYTES_ACCEPTED} bytes that are accepted")))
+}
+
 async fn check(
     verifier: &Arc<Verifier>,
     store: &dyn Store,
@@ -138,9 +192,6 @@ async fn check(
     candidate: &Candidate,
     policy: &ImagePolicy,
 ) -> Result<Answer, Refusal> {
-    if let Some(other) = not_wanted(policy, candidate) {
-        return Ok(Answer::OtherType(other));
-    }
     let limit = match candidate.form {
         Form::Bundle => MAX_BUNDLE_BYTES,
         Form::LegacySignature | Form::LegacyAttestation => MAX_PAYLOAD_BYTES,
@@ -286,4 +337,17 @@ fn copy_of(error: &Error) -> Error {
         copy = copy.hint(text);
     }
     copy
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_ends_somewhere() {
+        assert_eq!(keeps(1, MAX_BYTES_ACCEPTED - 1).unwrap(), MAX_BYTES_ACCEPTED);
+        for (kept, size) in [(2, MAX_BYTES_ACCEPTED - 1), (1, u64::MAX)] {
+            assert_eq!(keeps(kept, size).unwrap_err().code(), Code::TooManyReferrers);
+        }
+    }
 }

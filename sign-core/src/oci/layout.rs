@@ -21,7 +21,7 @@ use super::manifest::{
     referrer_manifest,
 };
 use super::reference::LayoutReference;
-use super::{Attachment, MAX_REFERRERS, Store, check_blob, check_blob_size, distinct, too_many_referrers};
+use super::{Attachment, MAX_REFERRERS, Store, check_blob, check_blob_size, distinct, most_bytes, too_many_referrers};
 
 /// Names an image in `index.json`.
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -252,7 +252,7 @@ impl Store for Layout {
 
     async fn blob(&self, descriptor: &Descriptor, limit: usize) -> Result<Bytes> {
         check_blob_size(descriptor, limit)?;
-        let bytes = read_file(&self.blob_path(&descriptor.digest), limit)?.ok_or_else(|| {
+        let bytes = read_file(&self.blob_path(&descriptor.digest), most_bytes(descriptor))?.ok_or_else(|| {
             Error::new(Code::SubjectNotFound, "the blob is not in the layout").found(&descriptor.digest)
         })?;
         check_blob(descriptor, &bytes)?;

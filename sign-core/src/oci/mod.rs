@@ -20,7 +20,7 @@ use bytes::Bytes;
 
 use crate::digest::Digest;
 use crate::error::{Code, Error, Result};
-use crate::http::HttpClient;
+use crate::http::{HttpClient, MAX_SERVICE_ANSWER};
 
 pub use credentials::CredentialSource;
 pub use layout::Layout;
@@ -82,6 +82,12 @@ pub fn open(
         }
         ImageReference::Layout(reference) => Box::new(Layout::open(reference.clone())?),
     })
+}
+
+/// Most bytes that are read for a blob: what its descriptor says, as callers reckon with that, but enough for
+/// a service to say what is wrong.
+fn most_bytes(descriptor: &Descriptor) -> usize {
+    usize::try_from(descriptor.size).unwrap_or(usize::MAX).max(MAX_SERVICE_ANSWER)
 }
 
 /// Checks a blob against its descriptor.
