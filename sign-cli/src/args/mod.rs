@@ -108,7 +108,8 @@ pub(crate) struct Verify {
     /// openvex, vuln, vsa, another name of docs/predicates.md, or any URI. Repeatable: each must be there
     #[arg(long = "type", value_name = "TYPE", help_heading = DEMANDS)]
     pub(crate) types: Vec<String>,
-    /// Write the verified predicate here, byte for byte (with several, NAME.1.json, NAME.2.json, …)
+    /// Write the verified predicate here, byte for byte (with several, NAME.1.json, NAME.2.json, …, and no
+    /// file may be here)
     #[arg(long, value_name = "FILE", requires = "types")]
     pub(crate) write_predicate: Option<PathBuf>,
     /// Demand a signed annotation; repeatable

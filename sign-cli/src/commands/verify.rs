@@ -1,10 +1,11 @@
 //! `signer verify`.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use sign_core::image::{Form, Image, ImagePolicy, ImageVerdict, verify_image};
-use sign_core::{Result, TypeSelector};
+use sign_core::{Code, Error, Result, TypeSelector};
 
 use super::{Items, identity, views};
 use crate::args::Verify;
@@ -35,8 +36,15 @@ pub(crate) async fn run(context: &Context, args: Verify) -> Items {
                     context.verbose(|| format!("{text} is {}", subject.digest));
                     let verdict = verify_image(&verifier, image.attachments.as_ref(), subject, &policy).await;
                     if args.write_predicate.is_some() && verdict.result.is_ok() {
-                        let statements = verdict.accepted.iter().filter_map(|a| a.verified.statement());
-                        predicates.extend(statements.map(|s| (items.len(), s.predicate().to_vec())));
+                        for statement in verdict.accepted.iter().filter_map(|a| a.verified.statement()) {
+                            // Whoever may push can attach what is genuine once more; it is one result.
+                            let known = |(item, predicate): &(usize, Vec<u8>)| {
+                                *item == items.len() && predicate == statement.predicate()
+                            };
+                            if !predicates.iter().any(known) {
+                                predicates.push((items.len(), statement.predicate().to_vec()));
+                            }
+                        }
                     }
                     explain(context, &verdict);
                     items.push(tell(&image, verdict, context.global.verbose));
@@ -47,12 +55,27 @@ pub(crate) async fn run(context: &Context, args: Verify) -> Items {
     }
     if let Some(path) = &args.write_predicate {
         let count = predicates.len();
+        let taken = count > 1 && path.symlink_metadata().is_ok();
         for (index, (item, predicate)) in predicates.iter().enumerate() {
             let Some(item) = items.get_mut(*item) else { continue };
+            if taken {
+                item.lines.clear();
+                item.error = Some(name_taken(path, count));
+                continue;
+            }
             views::write_predicate(item, &numbered(path, index, count), predicate, &[]);
         }
     }
     Ok(items)
+}
+
+/// How many predicates there are is up to whoever may push. A file from before that stays under the name
+/// asked for would be read as the result.
+fn name_taken(path: &Path, count: usize) -> Error {
+    Error::new(Code::InvalidArgument, "there are several predicates to write, and a file has their name")
+        .expected("one predicate, or a name that is free")
+        .found(format!("{count} predicates and {}", path.display()))
+        .hint("remove the file; the predicates then get numbers in their names")
 }
 
 /// `text` as a name for an image, without what a URL may hold before its @: user and password.

@@ -54,6 +54,29 @@ async fn an_image_is_signed_attested_and_verified() {
     }
 }
 
+/// How many statements are attached is up to whoever may push, and so must not decide unnoticed which file
+/// has the result.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_predicate_never_leaves_an_old_file_as_the_result() {
+    let f = Fixture::start(RekorVersion::V2).await;
+    let image = f.image("app");
+    let sbom = f.file("sbom.json", CYCLONEDX);
+    let out = f.path("out.json").display().to_string();
+    let verify = f.accepted(&["verify", &image, "--type", "cyclonedx", "--write-predicate", &out]);
+    for _ in 0..2 {
+        f.signer(&["attest", &image, "--predicate", &sbom]).await.expect(0);
+        f.signer(&verify).await.expect(0);
+        assert_eq!(std::fs::read_to_string(&out).unwrap(), CYCLONEDX);
+    }
+    let other = f.file("other.json", CYCLONEDX.replace("left-pad", "right-pad"));
+    f.signer(&["attest", &image, "--predicate", &other]).await.expect(0);
+    f.signer(&verify).await.fails(2, "invalid-argument");
+    assert!(!f.path("out.1.json").exists() && !f.path("out.2.json").exists());
+    std::fs::remove_file(&out).unwrap();
+    f.signer(&verify).await.expect(0);
+    assert!(f.path("out.1.json").exists() && f.path("out.2.json").exists() && !f.path("out.json").exists());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn several_images_share_one_certificate() {
     let f = Fixture::start(RekorVersion::V2).await;
