@@ -20,6 +20,7 @@ pub(crate) async fn run(context: &Context, args: Verify) -> Items {
         types: args.types.iter().map(|text| TypeSelector::parse(text)).collect::<Result<_>>()?,
         annotations: super::annotations(args.annotations)?,
     };
+    context.bind_credentials(args.images.images.iter().map(String::as_str), &args.images.registry)?;
     let verifier = Arc::new(context.verifier()?);
     let _progress = Progress::start(context.output, "verifying");
     let (mut items, mut predicates) = (Vec::new(), Vec::new());

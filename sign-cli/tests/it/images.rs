@@ -158,6 +158,34 @@ async fn credentials_are_found_used_and_asked_for() {
     }
 }
 
+/// Neither registry is asked for anything: which of the two the credentials are for is not known.
+#[tokio::test(flavor = "multi_thread")]
+async fn given_credentials_go_to_one_registry() {
+    let auth = || RegistryAuth::Basic { username: "u".into(), password: "p4ss".into() };
+    let options = || RegistryOptions { auth: auth(), ..Default::default() };
+    let f = Fixture::with_registry(RekorVersion::V2, options()).await;
+    let image = f.image("team/app");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let other = format!("{}/app", listener.local_addr().unwrap());
+    let given = [("SIGNER_REGISTRY_USERNAME", "u"), ("SIGNER_REGISTRY_PASSWORD", "p4ss")];
+    let token = [("SIGNER_REGISTRY_TOKEN", "p4ss")];
+    for arguments in [
+        f.accepted(&["verify", &image, &other]),
+        f.accepted(&["verify", &other, &image]),
+        f.accepted(&["verify", &image, "--attachment-repository", &other]),
+        vec!["sign", &image, &other],
+        vec!["tree", &image, "--attachment-repository", &other],
+    ] {
+        for environment in [&given[..], &token] {
+            let run = f.signer_with(&arguments, environment).await.fails(2, "invalid-argument");
+            assert!(run.stderr.contains(&other[..other.len() - 4]), "{}", run.stderr);
+        }
+    }
+    let asked = tokio::time::timeout(std::time::Duration::from_millis(50), listener.accept()).await;
+    assert!(asked.is_err(), "the other registry was asked");
+    f.signer_with(&["sign", &image, &image], &given).await.expect(0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn attachments_can_live_in_another_repository() {
     let f = Fixture::start(RekorVersion::V2).await;
