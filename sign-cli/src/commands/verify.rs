@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use sign_core::image::{Form, Image, ImagePolicy, ImageVerdict, verify_image};
-use sign_core::{Code, Error, Result, TypeSelector};
+use sign_core::{Code, Digest, Error, Result, TypeSelector};
 
 use super::{Items, identity, views};
 use crate::args::Verify;
@@ -79,9 +79,15 @@ fn name_taken(path: &Path, count: usize) -> Error {
         .hint("remove the file; the predicates then get numbers in their names")
 }
 
-/// `text` as a name for an image, without what a URL may hold before its @: user and password.
+/// `text` as a name for an image, without what may stand before an @ that is not the one before a digest: user
+/// and password.
 fn nameable(text: &str) -> &str {
-    if text.contains("://") { text.rsplit_once('@').map_or(text, |(_, address)| address) } else { text }
+    if text.starts_with("oci-layout:") {
+        return text;
+    }
+    let digest_at = text.rfind('@').filter(|&at| text[at + 1..].parse::<Digest>().is_ok());
+    let before_digest = &text[..digest_at.unwrap_or(text.len())];
+    before_digest.rfind('@').map_or(text, |at| &text[at + 1..])
 }
 
 /// Every candidate with its checks, or with the one it failed.
@@ -156,5 +162,28 @@ fn form(form: Form) -> &'static str {
         Form::LegacySignature => "legacy-signature",
         Form::LegacyAttestation => "legacy-attestation",
         _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nameable;
+
+    #[test]
+    fn a_name_holds_no_password() {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let with = |name: &str| format!("{name}@{digest}");
+        for (text, name) in [
+            ("https://user:p4ss@ghcr.io/x", "ghcr.io/x"),
+            ("user:p4ss@ghcr.io/x", "ghcr.io/x"),
+            ("user:p4ss@more@ghcr.io/x:1", "ghcr.io/x:1"),
+            (&with("user:p4ss@ghcr.io/x"), &with("ghcr.io/x")),
+            (&with("ghcr.io/x:1"), &with("ghcr.io/x:1")),
+            ("ghcr.io/x", "ghcr.io/x"),
+            ("oci-layout:a@b:1", "oci-layout:a@b:1"),
+            ("@", ""),
+        ] {
+            assert_eq!(nameable(text), name);
+        }
     }
 }
