@@ -152,10 +152,13 @@ impl Context {
             let Ok(ImageReference::Registry(reference)) = text.parse() else { continue };
             let bound = self.credentials_for.get_or_init(|| reference.registry().to_owned());
             if bound != reference.registry() {
-                return Err(Error::new(Code::InvalidArgument, "one set of credentials for several registries")
-                    .expected(format!("images in one registry, such as {bound}"))
-                    .found(reference.registry())
-                    .hint("log in to each with `docker login`, or run the command once for each"));
+                return Err(Error::new(
+                    Code::InvalidArgument,
+                    "one set of credentials for several registries",
+                )
+                .expected(format!("images in one registry, such as {bound}"))
+                .found(reference.registry())
+                .hint("log in to each with `docker login`, or run the command once for each"));
             }
         }
         Ok(())

@@ -196,7 +196,8 @@ mod tests {
     #[test]
     fn a_file_is_replaced_below_dev_too() {
         assert!(names_an_open_file(Path::new("/dev/stdout")) && names_an_open_file(Path::new("/dev/fd/3")));
-        for other in ["/dev/shm/p.json", "/dev/stdout/p.json", "/dev/fd/x/p.json", "/dev/stdout.1", "stdout"] {
+        for other in ["/dev/shm/p.json", "/dev/stdout/p.json", "/dev/fd/x/p.json", "/dev/stdout.1", "stdout"]
+        {
             assert!(!names_an_open_file(Path::new(other)), "{other}");
         }
         let Ok(folder) = tempfile::tempdir_in("/dev/shm") else {

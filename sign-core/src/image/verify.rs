@@ -416,7 +416,8 @@ mod tests {
             if tag != LegacyTag::Signature {
                 return Ok(Vec::new());
             }
-            let layer = r#"{"mediaType":"application/vnd.dev.cosign.simplesigning.v1+json","size":2,"digest":"D"}"#;
+            let layer =
+                r#"{"mediaType":"application/vnd.dev.cosign.simplesigning.v1+json","size":2,"digest":"D"}"#;
             let manifest = format!(
                 r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","config":{layer},"layers":[{layer}]}}"#
             );

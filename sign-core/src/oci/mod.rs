@@ -118,6 +118,6 @@ fn distinct(descriptors: Vec<Descriptor>) -> Vec<Descriptor> {
 
 fn too_many_referrers() -> Error {
     Error::new(Code::TooManyReferrers, "more is attached to the image than is read")
-        .expected(format!("at most {MAX_REFERRERS} referrers"))
+        .expected(format!("at most {MAX_REFERRERS} referrers, and 32 MiB of lists or manifests"))
         .hint("remove attachments that are not needed, or keep them in another repository")
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use sign_core::image::{Form, ImagePolicy, ImageVerdict, tree, verify_image};
+use sign_core::image::{Form, Image, ImagePolicy, ImageVerdict, tree, verify_image};
 use sign_core::{
     Attachment, Code, Descriptor, Digest, Error, FoundManifest, LegacySignature, LegacyTag, Outcome, Result,
     Statement, Store, TypeSelector,
@@ -20,6 +20,7 @@ use crate::legacy::{Annotations, Layer, attestation_layer, payload, signed, stat
 use crate::sandbox::Bench;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const SIGNATURE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 const ENVELOPE: &str = "application/vnd.dsse.envelope.v1+json";
 
@@ -34,6 +35,10 @@ struct Memory {
     asked: AtomicUsize,
     under_way: AtomicU64,
     at_most: AtomicU64,
+    /// The same for manifests, in number.
+    manifests: AtomicUsize,
+    manifests_at_most: AtomicUsize,
+    root: Option<Descriptor>,
 }
 
 impl Memory {
@@ -95,10 +100,14 @@ impl Store for Memory {
     }
 
     async fn resolve(&self) -> Result<Descriptor> {
-        Err(Error::new(Code::SubjectNotFound, "not needed"))
+        self.root.clone().ok_or_else(|| Error::new(Code::SubjectNotFound, "not needed"))
     }
 
     async fn manifest(&self, digest: &Digest) -> Result<Bytes> {
+        let under_way = self.manifests.fetch_add(1, SeqCst) + 1;
+        self.manifests_at_most.fetch_max(under_way, SeqCst);
+        tokio::task::yield_now().await;
+        self.manifests.fetch_sub(1, SeqCst);
         self.check("manifest")?;
         Ok(self.content[digest].clone())
     }
@@ -269,6 +278,8 @@ async fn counts_and_sizes_end_somewhere() {
     };
     assert_eq!(s.code(&bulky(10), &[]).await, Some(Code::BundleMalformed));
     assert_eq!(s.code(&bulky(11), &[]).await, Some(Code::TooManyReferrers));
+    assert_eq!(tree(&bulky(10), &subject()).await.unwrap().len(), 10);
+    assert_eq!(tree(&bulky(11), &subject()).await.unwrap_err().code(), Code::TooManyReferrers);
 
     let large = vec![b' '; 128 * 1024 * 1024 + 1];
     let error = LegacySignature::from_layer(large, &s.signature.annotations).unwrap_err();
@@ -317,6 +328,31 @@ async fn what_is_read_at_once_is_bounded_by_bytes() {
     assert_eq!(s.code(&store, &[]).await, Some(Code::ServiceUnavailable));
     assert_eq!(store.asked.load(SeqCst), 8);
     assert!(store.at_most.load(SeqCst) <= 128 * MIB, "{} MiB at once", store.at_most.load(SeqCst) / MIB);
+}
+
+#[tokio::test]
+async fn manifests_are_read_a_few_at_a_time() {
+    let mut store = Memory::default();
+    let entries: Vec<Descriptor> = (0..40)
+        .map(|n: u8| {
+            store = std::mem::take(&mut store).referrer(
+                "x/y",
+                "x/y",
+                &[Layer { blob: vec![n], annotations: Annotations::new() }],
+            );
+            store.referrers.last().cloned().unwrap()
+        })
+        .collect();
+    let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries }).to_string();
+    let size = index.len();
+    let root = json!({ "mediaType": INDEX, "digest": store.put(index).to_string(), "size": size });
+    store.root = serde_json::from_value(root).unwrap();
+    let store = Arc::new(store);
+    let image = Image::resolve(Arc::clone(&store) as Arc<dyn Store>, "memory", true).await.unwrap();
+    assert_eq!(image.platforms.len(), 40);
+    assert_eq!(store.manifests_at_most.load(SeqCst), 8);
+    assert_eq!(tree(store.as_ref(), &subject()).await.unwrap().len(), 40);
+    assert_eq!(store.manifests_at_most.load(SeqCst), 8);
 }
 
 #[tokio::test(flavor = "multi_thread")]
