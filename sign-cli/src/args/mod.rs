@@ -48,6 +48,10 @@ pub(crate) enum Command {
     /// List what is attached to an image, unverified
     Tree(Tree),
     /// Show what a bundle says, and what of that is proven
+    ///
+    /// This is no verification: exit status 0 means that the bundle could be read and shown, even where a
+    /// signature in it is broken. JSON output has `verified: false` for that, always, and under `proven`
+    /// what holds. `signer verify` and `signer verify-blob` decide.
     Inspect(Inspect),
     /// Whom this program trusts: look, update, take along
     #[command(subcommand)]
