@@ -11,8 +11,8 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use sign_core::image::{Form, Image, ImagePolicy, ImageVerdict, tree, verify_image};
 use sign_core::{
-    Attachment, Code, Descriptor, Digest, Error, FoundManifest, LegacySignature, LegacyTag, Outcome, Result,
-    Statement, Store, TypeSelector,
+    Attachment, Code, Descriptor, Digest, Error, FoundManifest, ImageReference, Layout, LegacySignature,
+    LegacyTag, Outcome, Result, Statement, Store, TypeSelector,
 };
 use sign_sandbox::RekorVersion;
 
@@ -328,6 +328,33 @@ async fn what_is_read_at_once_is_bounded_by_bytes() {
     assert_eq!(s.code(&store, &[]).await, Some(Code::ServiceUnavailable));
     assert_eq!(store.asked.load(SeqCst), 8);
     assert!(store.at_most.load(SeqCst) <= 128 * MIB, "{} MiB at once", store.at_most.load(SeqCst) / MIB);
+}
+
+/// What is read at once is reckoned with the sizes that descriptors claim.
+#[tokio::test]
+async fn a_blob_is_not_read_beyond_the_size_it_claims() {
+    const MIB: usize = 1024 * 1024;
+    let folder = tempfile::tempdir().unwrap();
+    let (marker, index) = (r#"{"imageLayoutVersion":"1.0.0"}"#, r#"{"schemaVersion":2,"manifests":[]}"#);
+    std::fs::write(folder.path().join("oci-layout"), marker).unwrap();
+    std::fs::write(folder.path().join("index.json"), index).unwrap();
+    let blobs = folder.path().join("blobs/sha256");
+    std::fs::create_dir_all(&blobs).unwrap();
+    let ImageReference::Layout(layout) = format!("oci-layout:{}", folder.path().display()).parse().unwrap()
+    else {
+        panic!("not a layout")
+    };
+    let layout = Layout::open(layout).unwrap();
+    let mut codes = Vec::new();
+    for length in [3, 3 * MIB] {
+        let (content, claimed) = (vec![b' '; length], 2);
+        let digest = Digest::sha256(&content);
+        std::fs::write(blobs.join(digest.hex()), content).unwrap();
+        let descriptor = json!({ "mediaType": "x/y", "digest": digest.to_string(), "size": claimed });
+        let descriptor = serde_json::from_value(descriptor).unwrap();
+        codes.push(layout.blob(&descriptor, 128 * MIB).await.unwrap_err().code());
+    }
+    assert_eq!(codes, [Code::ContentMismatch, Code::LimitExceeded]);
 }
 
 #[tokio::test]
