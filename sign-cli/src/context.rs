@@ -24,12 +24,14 @@ pub(crate) struct Context {
     pub(crate) global: GlobalArgs,
     pub(crate) output: Output,
     trust: OnceLock<Trust>,
+    /// The registry that given credentials are for.
+    credentials_for: OnceLock<String>,
 }
 
 impl Context {
     pub(crate) fn new(global: GlobalArgs) -> Self {
         let output = Output::new(global.output);
-        Self { global, output, trust: OnceLock::new() }
+        Self { global, output, trust: OnceLock::new(), credentials_for: OnceLock::new() }
     }
 
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {
@@ -119,6 +121,7 @@ impl Context {
                 .found(text)
                 .hint("copy the image with its referrers into an OCI layout and name it oci-layout:DIR"));
         }
+        self.bind_credentials([text], registry)?;
         let (http, options) = (self.http()?, registry_options(registry));
         let store: Arc<dyn Store> = open_store(&reference, &http, &options)?.into();
         let attachments = match &registry.attachment_repository {
@@ -129,6 +132,36 @@ impl Context {
             None => Arc::clone(&store),
         };
         Ok((store, attachments))
+    }
+
+    /// Checks that given credentials, if any, go to one registry: they do not say for which of several they
+    /// are meant, and the others must not learn them. Commands about several images ask this before the first
+    /// request; [`Self::stores`] insists on it.
+    ///
+    /// # Errors
+    /// `invalid-argument` when `images` and the repository for attachments are in several registries.
+    pub(crate) fn bind_credentials<'a>(
+        &self,
+        images: impl IntoIterator<Item = &'a str>,
+        registry: &'a RegistryArgs,
+    ) -> Result<()> {
+        if matches!(registry_options(registry).credentials, CredentialSource::Default) {
+            return Ok(());
+        }
+        for text in images.into_iter().chain(registry.attachment_repository.as_deref()) {
+            let Ok(ImageReference::Registry(reference)) = text.parse() else { continue };
+            let bound = self.credentials_for.get_or_init(|| reference.registry().to_owned());
+            if bound != reference.registry() {
+                return Err(Error::new(
+                    Code::InvalidArgument,
+                    "one set of credentials for several registries",
+                )
+                .expected(format!("images in one registry, such as {bound}"))
+                .found(reference.registry())
+                .hint("log in to each with `docker login`, or run the command once for each"));
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn trust_config(&self) -> Result<Option<TrustConfig>> {

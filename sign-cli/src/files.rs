@@ -38,7 +38,7 @@ enum Kind {
     /// A regular file, there or to be made: replaced as a whole. The path of the file itself, so that a
     /// link to it stays a link.
     File(PathBuf),
-    /// A pipe or a device: replacing it would take it away from everybody else.
+    /// A pipe, a device or what is open already: replacing it would take it away from everybody else.
     Stream,
 }
 
@@ -50,8 +50,7 @@ impl Destination {
     pub(crate) fn check(path: &Path, size: u64, inputs: &[&Path]) -> Result<Self> {
         let unwritable = |e: io::Error| unusable("write", path, e);
         let kind = match fs::metadata(path) {
-            // `/dev/stdout` may lead to a file that somebody else has open.
-            Ok(metadata) if path.starts_with("/dev") && !metadata.is_dir() => Kind::Stream,
+            Ok(metadata) if names_an_open_file(path) && !metadata.is_dir() => Kind::Stream,
             Ok(metadata) if metadata.is_dir() => {
                 return Err(unwritable(io::ErrorKind::IsADirectory.into()));
             }
@@ -95,6 +94,13 @@ impl Destination {
         }
         .map_err(|e| unusable("write", &self.path, e))
     }
+}
+
+/// Whether `path` is a name for what this process was started with. It may lead to a file that somebody else
+/// has open; any other file is replaced, wherever it is, as an old result before a new one is no result.
+fn names_an_open_file(path: &Path) -> bool {
+    let streams = [Path::new("/dev/stdout"), Path::new("/dev/stderr")];
+    streams.contains(&path) || path.parent() == Some(Path::new("/dev/fd"))
 }
 
 fn replace(temporary: &tempfile::Builder<'_, '_>, path: &Path, content: &[u8]) -> io::Result<()> {
@@ -184,6 +190,24 @@ mod tests {
         let null = Path::new("/dev/null");
         Destination::check(null, 3, &[]).unwrap().write(b"new").unwrap();
         assert!(fs::metadata(null).unwrap().file_type().is_char_device());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_is_replaced_below_dev_too() {
+        assert!(names_an_open_file(Path::new("/dev/stdout")) && names_an_open_file(Path::new("/dev/fd/3")));
+        for other in ["/dev/shm/p.json", "/dev/stdout/p.json", "/dev/fd/x/p.json", "/dev/stdout.1", "stdout"]
+        {
+            assert!(!names_an_open_file(Path::new(other)), "{other}");
+        }
+        let Ok(folder) = tempfile::tempdir_in("/dev/shm") else {
+            println!("skipped in part: no file can be made in /dev/shm");
+            return;
+        };
+        let file = folder.path().join("p.json");
+        fs::write(&file, "a longer old result").unwrap();
+        Destination::check(&file, 3, &[]).unwrap().write(b"new").unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
     }
 
     #[test]

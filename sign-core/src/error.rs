@@ -3,6 +3,12 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+/// Longest text, in characters, that an error repeats of what was expected or found. Much of it was written by
+/// others: a media type of megabytes would be held for every candidate, and printed.
+const MAX_SHOWN: usize = 500;
+/// The same for its sentence, which may hold a path, or all that an option takes.
+const MAX_MESSAGE: usize = 4000;
+
 /// What an answer means to the caller; the command line's exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -216,7 +222,7 @@ impl Error {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             code,
-            message: message.into(),
+            message: shown(&message.into(), MAX_MESSAGE),
             expected: None,
             found: None,
             hint: None,
@@ -225,17 +231,17 @@ impl Error {
         }))
     }
 
-    /// Adds what was expected.
+    /// Adds what was expected; a long text is cut.
     #[must_use]
     pub fn expected(mut self, expected: impl fmt::Display) -> Self {
-        self.0.expected = Some(expected.to_string());
+        self.0.expected = Some(shown(&expected, MAX_SHOWN));
         self
     }
 
-    /// Adds what was found instead.
+    /// Adds what was found instead; a long text is cut.
     #[must_use]
     pub fn found(mut self, found: impl fmt::Display) -> Self {
-        self.0.found = Some(found.to_string());
+        self.0.found = Some(shown(&found, MAX_SHOWN));
         self
     }
 
@@ -326,5 +332,49 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// `text`, cut after `most` characters, with how many more there were.
+fn shown(text: &impl fmt::Display, most: usize) -> String {
+    let mut cut = Cut { start: String::new(), left: most, more: 0 };
+    // Writing to it does not fail; what cannot be displayed shows as far as it can.
+    let _ = fmt::Write::write_fmt(&mut cut, format_args!("{text}"));
+    if cut.more > 0 { format!("{}… ({} more characters)", cut.start, cut.more) } else { cut.start }
+}
+
+/// The start of what is written, so that the whole is held nowhere.
+struct Cut {
+    start: String,
+    left: usize,
+    more: usize,
+}
+
+impl fmt::Write for Cut {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = text.char_indices().nth(self.left).map_or(text.len(), |(at, _)| at);
+        let (start, rest) = text.split_at(end);
+        self.start.push_str(start);
+        self.left -= start.chars().count();
+        self.more += rest.chars().count();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_wrote_is_repeated_up_to_a_limit() {
+        let fits = "ü".repeat(MAX_SHOWN);
+        assert_eq!(shown(&fits, MAX_SHOWN), fits);
+        let endless = "ü".repeat(1_000_000);
+        let error = Error::new(Code::BundleUnsupported, &endless).expected(&endless).found(&endless);
+        let cut = format!("{fits}… ({} more characters)", 1_000_000 - MAX_SHOWN);
+        assert_eq!((error.expected_value(), error.found_value()), (Some(cut.as_str()), Some(cut.as_str())));
+        assert!(error.message().ends_with(&format!("ü… ({} more characters)", 1_000_000 - MAX_MESSAGE)));
+        // In pieces as at once.
+        assert_eq!(shown(&format_args!("{}{}", &fits[..4], &endless[4..]), MAX_SHOWN), cut);
     }
 }

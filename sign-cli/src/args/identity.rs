@@ -82,7 +82,34 @@ pub(crate) struct IdentityArgs {
             "git_ref",
             "commit",
             "trigger",
+            "runner_environment",
+            "build_signer_uri",
+            "build_signer_digest",
+            "claims",
         ]
     )]
     pub(crate) key: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::error::ErrorKind;
+    use clap::{Args as _, Command};
+
+    use super::IdentityArgs;
+
+    /// A key has no claims: an option beside it that was not looked at would pass for one that held.
+    #[test]
+    fn a_key_stands_beside_no_other_option() {
+        let command = IdentityArgs::augment_args(Command::new("verify"));
+        let mut seen = 0;
+        for option in command.get_arguments().filter(|option| option.get_id() != "key") {
+            let name = format!("--{}", option.get_long().unwrap());
+            let given = ["verify", "--key", "key.pem", &name, "name=value"];
+            let error = command.clone().try_get_matches_from(given).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ArgumentConflict, "{name}");
+            seen += 1;
+        }
+        assert!(seen >= 13, "only {seen} options");
+    }
 }

@@ -48,6 +48,10 @@ pub(crate) enum Command {
     /// List what is attached to an image, unverified
     Tree(Tree),
     /// Show what a bundle says, and what of that is proven
+    ///
+    /// This is no verification: exit status 0 means that the bundle could be read and shown, even where a
+    /// signature in it is broken. JSON output has `verified: false` for that, always, and under `proven`
+    /// what holds. `signer verify` and `signer verify-blob` decide.
     Inspect(Inspect),
     /// Whom this program trusts: look, update, take along
     #[command(subcommand)]
@@ -108,7 +112,8 @@ pub(crate) struct Verify {
     /// openvex, vuln, vsa, another name of docs/predicates.md, or any URI. Repeatable: each must be there
     #[arg(long = "type", value_name = "TYPE", help_heading = DEMANDS)]
     pub(crate) types: Vec<String>,
-    /// Write the verified predicate here, byte for byte (with several, NAME.1.json, NAME.2.json, …)
+    /// Write the verified predicate here, byte for byte (with several, NAME.1.json, NAME.2.json, …, and no
+    /// file may be here)
     #[arg(long, value_name = "FILE", requires = "types")]
     pub(crate) write_predicate: Option<PathBuf>,
     /// Demand a signed annotation; repeatable
@@ -143,7 +148,7 @@ pub(crate) struct AttestBlob {
 #[derive(Debug, clap::Args)]
 pub(crate) struct VerifyBlob {
     /// The file, or its digest: `sha256:<hex>`, `sha384:<hex>` or `sha512:<hex>`. `sha1:<hex>` finds a statement
-    /// by a digest that can be forged
+    /// by a digest that can be forged. A file of such a name is `./sha256:…`
     pub(crate) file: String,
     /// The bundle
     #[arg(long, value_name = "FILE")]

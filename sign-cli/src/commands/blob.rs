@@ -117,15 +117,15 @@ fn no_predicate() -> Error {
         .found("a message signature")
 }
 
-/// A digest as such, or the digests of a file, read in pieces.
+/// A digest as such, or the digests of a file, read in pieces. What is spelled like a digest is one: a file
+/// that somebody named so would be verified in its place.
 fn artifact(text: &str) -> Result<Artifact> {
-    if !Path::new(text).exists() {
-        if let Some(hex) = text.strip_prefix("sha1:") {
-            return Artifact::from_sha1(hex);
-        }
-        if ["sha256:", "sha384:", "sha512:"].iter().any(|prefix| text.starts_with(prefix)) {
-            return Ok(Artifact::from_digest(text.parse()?));
-        }
+    let as_file = |e: Error| e.hint(format!("a file of that name is ./{text}"));
+    if let Some(hex) = text.strip_prefix("sha1:") {
+        return Artifact::from_sha1(hex).map_err(as_file);
+    }
+    if ["sha256:", "sha384:", "sha512:"].iter().any(|prefix| text.starts_with(prefix)) {
+        return text.parse().map(Artifact::from_digest).map_err(as_file);
     }
     let unreadable = |e| unusable("read", Path::new(text), e);
     Artifact::from_reader(File::open(text).map_err(unreadable)?).map_err(unreadable)

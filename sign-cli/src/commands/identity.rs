@@ -13,10 +13,14 @@ const MAX_KEY_FILE: u64 = 64 * 1024;
 /// The policy that the options spell out.
 ///
 /// # Errors
-/// `identity-required` without identity and issuer or key, `invalid-argument` when they do not pair or the
-/// key is none.
+/// `identity-required` without identity and issuer or key, `invalid-argument` when they do not pair, the
+/// key is none, or something else stands beside it.
 pub(crate) fn requirement(args: &IdentityArgs) -> Result<Requirement> {
     if let Some(path) = &args.key {
+        if says_more_than_a_key(args) {
+            return Err(Error::new(Code::InvalidArgument, "a key has neither identity nor claims")
+                .expected("--key alone, or an identity with its issuer"));
+        }
         let pem = read_file(path, MAX_KEY_FILE)?;
         let key =
             PublicKey::from_pem(&String::from_utf8_lossy(&pem)).map_err(|e| e.context(path.display()))?;
@@ -58,6 +62,46 @@ pub(crate) fn requirement(args: &IdentityArgs) -> Result<Requirement> {
         .map(|(san, issuer)| Identity { san: Some(san), issuer, claims: claims.clone() })
         .collect();
     IdentityPolicy::new(identities).map(Requirement::Identities)
+}
+
+/// Whether anything but a key is asked for. Every option is named, so that a new one cannot be forgotten
+/// here and pass unlooked at (CVE-2026-48815).
+fn says_more_than_a_key(args: &IdentityArgs) -> bool {
+    let IdentityArgs {
+        certificate_identity,
+        certificate_identity_regexp,
+        certificate_oidc_issuer,
+        certificate_oidc_issuer_regexp,
+        repository,
+        workflow,
+        git_ref,
+        commit,
+        trigger,
+        runner_environment,
+        build_signer_uri,
+        build_signer_digest,
+        claims,
+        key: _,
+    } = args;
+    let lists = [
+        certificate_identity,
+        certificate_identity_regexp,
+        certificate_oidc_issuer,
+        certificate_oidc_issuer_regexp,
+    ];
+    let options = [
+        repository,
+        workflow,
+        git_ref,
+        commit,
+        trigger,
+        runner_environment,
+        build_signer_uri,
+        build_signer_digest,
+    ];
+    lists.iter().any(|list| !list.is_empty())
+        || options.iter().any(|option| option.is_some())
+        || !claims.is_empty()
 }
 
 fn patterns(exact: &[String], regexes: &[String]) -> Result<Vec<Pattern>> {
@@ -110,4 +154,22 @@ fn claims(args: &IdentityArgs) -> Result<Vec<(Claim, Pattern)>> {
         claims.push((name.parse()?, Pattern::exact(value)));
     }
     Ok(claims)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, Command, FromArgMatches as _};
+    use sign_core::Code;
+
+    use super::requirement;
+    use crate::args::IdentityArgs;
+
+    #[test]
+    fn a_key_with_a_claim_beside_it_is_refused_here_too() {
+        let command = IdentityArgs::augment_args(Command::new("verify"));
+        let matches = command.try_get_matches_from(["verify", "--claim", "buildTrigger=release"]).unwrap();
+        let mut args = IdentityArgs::from_arg_matches(&matches).unwrap();
+        args.key = Some("key.pem".into());
+        assert_eq!(requirement(&args).unwrap_err().code(), Code::InvalidArgument);
+    }
 }

@@ -24,6 +24,7 @@ pub(crate) async fn run(context: &Context, args: Sign) -> Items {
 /// Resolves every image before anything is signed: a typing error should not leave half the work done.
 pub(crate) async fn resolve(context: &Context, args: &ImageArgs) -> Result<Vec<Image>> {
     let _progress = Progress::start(context.output, "resolving images");
+    context.bind_credentials(args.images.iter().map(String::as_str), &args.registry)?;
     let mut images = Vec::new();
     for text in &args.images {
         let (store, attachments) = context.stores(text, &args.registry)?;

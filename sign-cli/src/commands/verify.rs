@@ -1,10 +1,11 @@
 //! `signer verify`.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use sign_core::image::{Form, Image, ImagePolicy, ImageVerdict, verify_image};
-use sign_core::{Result, TypeSelector};
+use sign_core::{Code, Digest, Error, Result, TypeSelector};
 
 use super::{Items, identity, views};
 use crate::args::Verify;
@@ -19,6 +20,7 @@ pub(crate) async fn run(context: &Context, args: Verify) -> Items {
         types: args.types.iter().map(|text| TypeSelector::parse(text)).collect::<Result<_>>()?,
         annotations: super::annotations(args.annotations)?,
     };
+    context.bind_credentials(args.images.images.iter().map(String::as_str), &args.images.registry)?;
     let verifier = Arc::new(context.verifier()?);
     let _progress = Progress::start(context.output, "verifying");
     let (mut items, mut predicates) = (Vec::new(), Vec::new());
@@ -35,8 +37,15 @@ pub(crate) async fn run(context: &Context, args: Verify) -> Items {
                     context.verbose(|| format!("{text} is {}", subject.digest));
                     let verdict = verify_image(&verifier, image.attachments.as_ref(), subject, &policy).await;
                     if args.write_predicate.is_some() && verdict.result.is_ok() {
-                        let statements = verdict.accepted.iter().filter_map(|a| a.verified.statement());
-                        predicates.extend(statements.map(|s| (items.len(), s.predicate().to_vec())));
+                        for statement in verdict.accepted.iter().filter_map(|a| a.verified.statement()) {
+                            // Whoever may push can attach what is genuine once more; it is one result.
+                            let known = |(item, predicate): &(usize, Vec<u8>)| {
+                                *item == items.len() && predicate == statement.predicate()
+                            };
+                            if !predicates.iter().any(known) {
+                                predicates.push((items.len(), statement.predicate().to_vec()));
+                            }
+                        }
                     }
                     explain(context, &verdict);
                     items.push(tell(&image, verdict, context.global.verbose));
@@ -47,17 +56,38 @@ pub(crate) async fn run(context: &Context, args: Verify) -> Items {
     }
     if let Some(path) = &args.write_predicate {
         let count = predicates.len();
+        let taken = count > 1 && path.symlink_metadata().is_ok();
         for (index, (item, predicate)) in predicates.iter().enumerate() {
             let Some(item) = items.get_mut(*item) else { continue };
+            if taken {
+                item.lines.clear();
+                item.error = Some(name_taken(path, count));
+                continue;
+            }
             views::write_predicate(item, &numbered(path, index, count), predicate, &[]);
         }
     }
     Ok(items)
 }
 
-/// `text` as a name for an image, without what a URL may hold before its @: user and password.
+/// How many predicates there are is up to whoever may push. A file from before that stays under the name
+/// asked for would be read as the result.
+fn name_taken(path: &Path, count: usize) -> Error {
+    Error::new(Code::InvalidArgument, "there are several predicates to write, and a file has their name")
+        .expected("one predicate, or a name that is free")
+        .found(format!("{count} predicates and {}", path.display()))
+        .hint("remove the file; the predicates then get numbers in their names")
+}
+
+/// `text` as a name for an image, without what may stand before an @ that is not the one before a digest: user
+/// and password.
 fn nameable(text: &str) -> &str {
-    if text.contains("://") { text.rsplit_once('@').map_or(text, |(_, address)| address) } else { text }
+    if text.starts_with("oci-layout:") {
+        return text;
+    }
+    let digest_at = text.rfind('@').filter(|&at| text[at + 1..].parse::<Digest>().is_ok());
+    let before_digest = &text[..digest_at.unwrap_or(text.len())];
+    before_digest.rfind('@').map_or(text, |at| &text[at + 1..])
 }
 
 /// Every candidate with its checks, or with the one it failed.
@@ -132,5 +162,28 @@ fn form(form: Form) -> &'static str {
         Form::LegacySignature => "legacy-signature",
         Form::LegacyAttestation => "legacy-attestation",
         _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nameable;
+
+    #[test]
+    fn a_name_holds_no_password() {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let with = |name: &str| format!("{name}@{digest}");
+        for (text, name) in [
+            ("https://user:p4ss@ghcr.io/x", "ghcr.io/x"),
+            ("user:p4ss@ghcr.io/x", "ghcr.io/x"),
+            ("user:p4ss@more@ghcr.io/x:1", "ghcr.io/x:1"),
+            (&with("user:p4ss@ghcr.io/x"), &with("ghcr.io/x")),
+            (&with("ghcr.io/x:1"), &with("ghcr.io/x:1")),
+            ("ghcr.io/x", "ghcr.io/x"),
+            ("oci-layout:a@b:1", "oci-layout:a@b:1"),
+            ("@", ""),
+        ] {
+            assert_eq!(nameable(text), name);
+        }
     }
 }

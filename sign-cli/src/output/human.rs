@@ -6,6 +6,10 @@ use sign_core::Error;
 
 use super::{Item, plain};
 
+/// Most failures of other candidates that are told under the most telling one: what a reader reads, and what
+/// a log can hold however many were attached.
+const MAX_OTHERS: usize = 10;
+
 /// Prints results to stdout and failures to stderr.
 pub(super) fn print(items: &[Item], error: Option<&Error>) -> io::Result<()> {
     let mut out = io::stdout().lock();
@@ -39,8 +43,11 @@ fn describe(out: &mut impl io::Write, name: &str, error: &Error) -> io::Result<(
     if let Some(found) = error.found_value() {
         writeln!(out, "  found:    {}", plain(found))?;
     }
-    for other in error.others() {
+    for other in error.others().iter().take(MAX_OTHERS) {
         writeln!(out, "  also:     {}", plain(&other.to_string()))?;
+    }
+    if let Some(more @ 1..) = error.others().len().checked_sub(MAX_OTHERS) {
+        writeln!(out, "  also:     {more} others; --output json has all of them")?;
     }
     if let Some(hint) = error.hint_text() {
         writeln!(out, "  hint:     {}", plain(hint))?;
@@ -57,4 +64,25 @@ pub(super) fn note(text: &str) {
 pub(super) fn now(text: &str) {
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "{}", plain(text)).and_then(|()| out.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use sign_core::Code;
+
+    use super::*;
+
+    #[test]
+    fn of_many_others_some_are_told_and_the_rest_counted() {
+        let told = |count: usize| {
+            let others = (0..count).map(|n| Error::new(Code::NoSignatures, format!("number {n}"))).collect();
+            let mut out = Vec::new();
+            describe(&mut out, "x", &Error::new(Code::NoSignatures, "first").with_others(others)).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert!(told(10).ends_with("also:     number 9 [no-signatures]\n"));
+        let many = told(500);
+        assert_eq!(many.lines().count(), 12);
+        assert!(many.ends_with("also:     490 others; --output json has all of them\n"));
+    }
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use sign_core::{Error, Outcome};
 
 use super::Item;
-use super::escape::acts_on_a_terminal;
+use super::escape::{acts_on_a_terminal, commands_a_runner};
 
 /// Version of the document's shape; raised when a reader would have to change.
 const SCHEMA_VERSION: u32 = 1;
@@ -95,12 +95,12 @@ pub(super) fn print(
     out.flush()
 }
 
-/// The same document with everything that a terminal would act on as `\uXXXX`. Outside of its strings,
-/// JSON has none of it but line breaks, and inside of them a line break is escaped already.
+/// The same document with everything that a terminal or a build's runner would act on as `\uXXXX`. Outside
+/// of its strings, JSON has none of it but line breaks, and inside of them a line break is escaped already.
 fn escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
-    for c in json.chars() {
-        if c == '\n' || !acts_on_a_terminal(c) {
+    for (at, c) in json.char_indices() {
+        if c == '\n' || !(acts_on_a_terminal(c) || commands_a_runner(json, at)) {
             out.push(c);
         } else {
             out.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
@@ -115,10 +115,11 @@ mod tests {
 
     #[test]
     fn escaping_changes_the_spelling_and_not_the_document() {
-        let text = "a\u{1b}[2J\u{9b}\u{202e}\u{e0041}\u{7f}\n \"Grüße\" 🦀";
+        let text = "a\u{1b}[2J\u{9b}\u{202e}\u{e0041}\u{7f}\n \"Grüße\" 🦀 ##[group]::add-mask::";
         let json = serde_json::to_string_pretty(&serde_json::json!({ text: [text] })).unwrap();
         let escaped = escaped(&json);
         assert!(escaped.chars().all(|c| c == '\n' || !acts_on_a_terminal(c)), "{escaped:?}");
+        assert!(!escaped.contains("##["), "{escaped}");
         assert!(escaped.contains("Grüße") && escaped.contains('🦀'));
         let (before, after): (Value, Value) =
             (serde_json::from_str(&json).unwrap(), serde_json::from_str(&escaped).unwrap());

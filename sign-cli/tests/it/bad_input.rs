@@ -51,6 +51,12 @@ async fn images_that_are_not_there() {
     f.refuses(&["attest", &none, "--predicate", &sbom], 2, "subject-not-found").await;
     f.refuses(&["tree", &none], 2, "subject-not-found").await;
     f.refuses(&f.accepted(&["verify", &none]), 2, "subject-not-found").await;
+    for text in ["user:p4ss@ghcr.io/x", "user:p4ss@p4ss@ghcr.io/x", "user:p4ss@ghcr.io/x@sha256:0"] {
+        for arguments in [vec!["sign", text], vec!["tree", text], f.accepted(&["verify", text])] {
+            let run = f.signer(&arguments).await.fails(2, "invalid-argument");
+            assert!(!run.stderr.contains("p4ss"), "{}", run.stderr);
+        }
+    }
     f.refuses(&["sign", "UPPER CASE"], 2, "invalid-argument").await;
     f.refuses(&["sign", "oci-layout:/nonexistent:1"], 2, "subject-not-found").await;
     // One that is there does not get signed beside one that is not.

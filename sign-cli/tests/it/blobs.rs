@@ -28,6 +28,24 @@ async fn a_file_is_signed_and_verified_with_either_log() {
     }
 }
 
+/// Whoever may write into the working directory must not choose what a digest stands for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_digest_is_a_digest_whatever_files_there_are() {
+    let f = Fixture::start(RekorVersion::V2).await;
+    let wanted = format!("sha256:{}", "0".repeat(64));
+    let (file, bundle) = (f.file(&wanted, "hello"), f.path("a.json").display().to_string());
+    f.signer(&["sign-blob", &file, "--bundle", &bundle]).await.expect(0);
+    let verify = |name: &str| {
+        let mut command = f.command();
+        command.current_dir(f.folder.path());
+        command.args(f.accepted(&["verify-blob", name, "--bundle", &bundle, "--offline"]));
+        async move { command.output().await.unwrap().status.code() }
+    };
+    assert_eq!(verify(&wanted).await, Some(1));
+    assert_eq!(verify("sha1:no-digest").await, Some(2));
+    assert_eq!(verify(&format!("./{wanted}")).await, Some(0));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_identity_is_needed_and_is_compared() {
     let f = Fixture::start(RekorVersion::V2).await;

@@ -54,6 +54,29 @@ async fn an_image_is_signed_attested_and_verified() {
     }
 }
 
+/// How many statements are attached is up to whoever may push, and so must not decide unnoticed which file
+/// has the result.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_predicate_never_leaves_an_old_file_as_the_result() {
+    let f = Fixture::start(RekorVersion::V2).await;
+    let image = f.image("app");
+    let sbom = f.file("sbom.json", CYCLONEDX);
+    let out = f.path("out.json").display().to_string();
+    let verify = f.accepted(&["verify", &image, "--type", "cyclonedx", "--write-predicate", &out]);
+    for _ in 0..2 {
+        f.signer(&["attest", &image, "--predicate", &sbom]).await.expect(0);
+        f.signer(&verify).await.expect(0);
+        assert_eq!(std::fs::read_to_string(&out).unwrap(), CYCLONEDX);
+    }
+    let other = f.file("other.json", CYCLONEDX.replace("left-pad", "right-pad"));
+    f.signer(&["attest", &image, "--predicate", &other]).await.expect(0);
+    f.signer(&verify).await.fails(2, "invalid-argument");
+    assert!(!f.path("out.1.json").exists() && !f.path("out.2.json").exists());
+    std::fs::remove_file(&out).unwrap();
+    f.signer(&verify).await.expect(0);
+    assert!(f.path("out.1.json").exists() && f.path("out.2.json").exists() && !f.path("out.json").exists());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn several_images_share_one_certificate() {
     let f = Fixture::start(RekorVersion::V2).await;
@@ -133,6 +156,34 @@ async fn credentials_are_found_used_and_asked_for() {
         f.file(".docker/config.json", format!(r#"{{"auths":{{"{registry}":{{"auth":"dTpwNHNz"}}}}}}"#));
         f.signer(&f.accepted(&["verify", &image])).await.expect(0);
     }
+}
+
+/// Neither registry is asked for anything: which of the two the credentials are for is not known.
+#[tokio::test(flavor = "multi_thread")]
+async fn given_credentials_go_to_one_registry() {
+    let auth = || RegistryAuth::Basic { username: "u".into(), password: "p4ss".into() };
+    let options = || RegistryOptions { auth: auth(), ..Default::default() };
+    let f = Fixture::with_registry(RekorVersion::V2, options()).await;
+    let image = f.image("team/app");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let other = format!("{}/app", listener.local_addr().unwrap());
+    let given = [("SIGNER_REGISTRY_USERNAME", "u"), ("SIGNER_REGISTRY_PASSWORD", "p4ss")];
+    let token = [("SIGNER_REGISTRY_TOKEN", "p4ss")];
+    for arguments in [
+        f.accepted(&["verify", &image, &other]),
+        f.accepted(&["verify", &other, &image]),
+        f.accepted(&["verify", &image, "--attachment-repository", &other]),
+        vec!["sign", &image, &other],
+        vec!["tree", &image, "--attachment-repository", &other],
+    ] {
+        for environment in [&given[..], &token] {
+            let run = f.signer_with(&arguments, environment).await.fails(2, "invalid-argument");
+            assert!(run.stderr.contains(&other[..other.len() - 4]), "{}", run.stderr);
+        }
+    }
+    let asked = tokio::time::timeout(std::time::Duration::from_millis(50), listener.accept()).await;
+    assert!(asked.is_err(), "the other registry was asked");
+    f.signer_with(&["sign", &image, &image], &given).await.expect(0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -68,6 +68,12 @@ async fn inspect_marks_what_is_proven() {
     assert_eq!(result["proven"]["signature"], false);
     assert_eq!(result["whyNotProven"]["code"], "timestamp-invalid");
     assert_eq!(result["checks"][1]["outcome"], "failed");
+    // Exit status 0 is no verdict, and whoever reads it in a script is told so in both places.
+    assert_eq!(result["verified"], false);
+    let json = here.signer(&["inspect", &bundle, "-o", "json"]).await.expect(0).json();
+    assert_eq!(json["results"][0]["verified"], false);
+    let help = here.signer(&["inspect", "--help"]).await.expect(0).stdout;
+    assert!(help.contains("exit status 0") && help.contains("no verification"), "{help}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ use futures_util::{StreamExt as _, stream};
 use super::verify::CONCURRENCY;
 use crate::digest::Digest;
 use crate::error::{Code, Error, Result};
+use crate::legacy::EVIDENCE;
 use crate::oci::{Descriptor, FoundManifest, LegacyTag, Manifest, Store};
 
 /// Every spelling of the bundle media type starts so.
@@ -23,9 +24,14 @@ const LISTED_TYPES: [&str; 3] = [
 ];
 /// Most layers of one manifest in the older storage: as many as cosign reads.
 const MAX_LAYERS: usize = 1000;
+/// Most candidates of one subject: as many as referrers are read, though one manifest can hold many.
+const MAX_CANDIDATES: usize = 4096;
+/// Most bytes of the manifests that attach them, several times what so many take: their evidence is held
+/// until all of it is verified.
+pub(super) const MAX_MANIFEST_BYTES: usize = 32 * 1024 * 1024;
 
 /// How a signature or attestation is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Form {
     /// A Sigstore bundle.
@@ -40,7 +46,7 @@ pub enum Form {
 pub(super) struct Candidate {
     /// The manifest that attaches it.
     pub(super) manifest: Digest,
-    /// Where its content is; the annotations of older forms are evidence.
+    /// Where its content is. Of its annotations only evidence is kept, which older forms have there.
     pub(super) layer: Descriptor,
     pub(super) form: Form,
     /// The predicate type that an annotation claims. An unsigned hint: it may spare a download, and
@@ -63,38 +69,79 @@ pub(super) async fn list(store: &dyn Store, subject: &Digest) -> (Vec<Candidate>
         store.legacy(subject, LegacyTag::Attestation),
     )
     .await;
-    let (mut candidates, mut unread) = (Vec::new(), Vec::new());
-    let mut keep = |manifest: Option<Digest>, result: Result<Vec<Candidate>>| match result {
-        Ok(found) => candidates.extend(found),
-        Err(error) => unread.push(Unread { manifest, error }),
-    };
+    let mut found = Found::default();
     match referrers {
         Ok(referrers) => {
             let mut manifests = stream::iter(referrers.into_iter().filter(may_be_candidate))
                 .map(|descriptor| async move {
                     let bytes = store.manifest(&descriptor.digest).await;
-                    let found = bytes
-                        .and_then(|bytes| split(&FoundManifest { descriptor: descriptor.clone(), bytes }));
-                    (descriptor.digest, found)
+                    (descriptor, bytes)
                 })
                 .buffered(CONCURRENCY);
-            while let Some((digest, found)) = manifests.next().await {
-                keep(Some(digest), found);
+            while let Some((descriptor, bytes)) = manifests.next().await {
+                match bytes {
+                    Ok(bytes) => found.add(FoundManifest { descriptor, bytes }),
+                    Err(error) => found.miss(Some(descriptor.digest), error),
+                }
+                if found.full {
+                    break;
+                }
             }
         }
-        Err(error) => keep(None, Err(error)),
+        Err(error) => found.miss(None, error),
     }
     for tagged in [signatures, attestations] {
         match tagged {
-            Ok(manifests) => {
-                for found in manifests {
-                    keep(Some(found.descriptor.digest.clone()), split(&found));
-                }
-            }
-            Err(error) => keep(None, Err(error)),
+            Ok(manifests) => manifests.into_iter().for_each(|manifest| found.add(manifest)),
+            Err(error) => found.miss(None, error),
         }
     }
-    (candidates, unread)
+    (found.candidates, found.unread)
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Found {
+    candidates: Vec<Candidate>,
+    unread: Vec<Unread>,
+    manifest_bytes: usize,
+    /// Nothing more is taken, and that was said.
+    full: bool,
+}
+
+impl Found {
+    fn miss(&mut self, manifest: Option<Digest>, error: Error) {
+        self.unread.push(Unread { manifest, error });
+    }
+
+    fn add(&mut self, manifest: FoundManifest) {
+        if self.full {
+            return;
+        }
+        self.manifest_bytes = self.manifest_bytes.saturating_add(manifest.bytes.len());
+        if self.manifest_bytes > MAX_MANIFEST_BYTES {
+            return self.stop(format!("at most {MAX_MANIFEST_BYTES} bytes of manifests"));
+        }
+        match split(&manifest) {
+            Ok(held) if self.candidates.len() + held.len() > MAX_CANDIDATES => {
+                self.stop(format!("at most {MAX_CANDIDATES} signatures and attestations"));
+            }
+            Ok(held) => self.candidates.extend(held),
+            Err(error) => self.miss(Some(manifest.descriptor.digest), error),
+        }
+    }
+
+    fn stop(&mut self, most: String) {
+        self.full = true;
+        self.miss(None, too_much(most));
+    }
+}
+
+/// The error for a subject with more on it than is read.
+pub(super) fn too_much(most: String) -> Error {
+    Error::new(Code::TooManyReferrers, "more is attached to the image than is read")
+        .expected(most)
+        .hint("remove attachments that are not needed, or keep them in another repository")
 }
 
 /// A descriptor's artifactType is what somebody typed, and some registries report another one; only
@@ -115,11 +162,10 @@ fn split(found: &FoundManifest) -> Result<Vec<Candidate>> {
             .expected(format!("at most {MAX_LAYERS} layers"))
             .found(image.layers.len()));
     }
-    let candidate = |layer: Descriptor, form, claimed_type: Option<String>| Candidate {
-        manifest: found.descriptor.digest.clone(),
-        layer,
-        form,
-        claimed_type,
+    let candidate = |mut layer: Descriptor, form, claimed_type: Option<String>| {
+        layer.annotations.retain(|name, _| form != Form::Bundle && EVIDENCE.contains(&name.as_str()));
+        let manifest = found.descriptor.digest.clone();
+        Candidate { manifest, layer, form, claimed_type }
     };
     let bundle_type = || image.annotations.get("dev.sigstore.bundle.predicateType").cloned();
     if let [layer] = image.layers.as_slice()

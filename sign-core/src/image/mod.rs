@@ -8,6 +8,8 @@ mod verify;
 
 use std::sync::Arc;
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
 use crate::digest::Digest;
 use crate::error::{Code, Error, Result};
 use crate::oci::{Descriptor, Manifest, Store};
@@ -69,8 +71,12 @@ impl Image {
                 .found(platforms.len()));
         }
         // What is signed must be there and be what its digest says, for every platform too.
-        let reads = platforms.iter().map(|entry| store.manifest(&entry.digest));
-        futures_util::future::try_join_all(reads).await?;
+        // Few at a time, and none is kept: 256 manifests of the largest size are a gigabyte.
+        stream::iter(&platforms)
+            .map(|entry| async { store.manifest(&entry.digest).await.map(drop) })
+            .buffered(verify::CONCURRENCY)
+            .try_collect::<Vec<()>>()
+            .await?;
         Ok(Self { attachments: Arc::clone(&store), store, reference: reference.into(), root, platforms })
     }
 

@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 
+use super::candidates::{MAX_MANIFEST_BYTES, too_much};
+use super::verify::CONCURRENCY;
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::oci::{Descriptor, FoundManifest, LegacyTag, Manifest, Store};
-
-/// Most manifests fetched at once.
-const CONCURRENCY: usize = 16;
 
 /// Something attached to an image, unverified.
 #[derive(Debug, Clone, Serialize)]
@@ -36,14 +35,23 @@ pub struct Referrer {
 /// Lists the referrers of `subject`, and what cosign's older tags hold for it.
 ///
 /// # Errors
-/// When a list or a manifest on it cannot be had.
+/// When a list or a manifest on it cannot be had, and `too-many-referrers` when the manifests are over 32 MiB.
 pub async fn tree(store: &dyn Store, subject: &Digest) -> Result<Vec<Referrer>> {
     let referrers = async {
         stream::iter(store.referrers(subject).await?)
             .map(|descriptor| referrer(store, descriptor))
             .buffered(CONCURRENCY)
-            .try_collect::<Vec<_>>()
+            .try_fold((Vec::new(), 0), |(mut nodes, bytes): (Vec<_>, usize), (node, size)| async move {
+                // Their annotations are held for all of them.
+                let bytes = bytes.saturating_add(size);
+                if bytes > MAX_MANIFEST_BYTES {
+                    return Err(too_much(format!("at most {MAX_MANIFEST_BYTES} bytes of manifests")));
+                }
+                nodes.push(node);
+                Ok((nodes, bytes))
+            })
             .await
+            .map(|(nodes, _)| nodes)
     };
     let tags = stream::iter(LegacyTag::ALL)
         .map(|tag| async move {
@@ -57,7 +65,8 @@ pub async fn tree(store: &dyn Store, subject: &Digest) -> Result<Vec<Referrer>> 
     Ok(nodes)
 }
 
-async fn referrer(store: &dyn Store, descriptor: Descriptor) -> Result<Referrer> {
+/// One node, and how many bytes its manifest has.
+async fn referrer(store: &dyn Store, descriptor: Descriptor) -> Result<(Referrer, usize)> {
     let bytes = store.manifest(&descriptor.digest).await?;
     let (artifact_type, annotations, size) = match Manifest::parse(Some(&descriptor.media_type), &bytes)? {
         Manifest::Image(image) => (
@@ -67,7 +76,7 @@ async fn referrer(store: &dyn Store, descriptor: Descriptor) -> Result<Referrer>
         ),
         Manifest::Index(_) => (descriptor.artifact_type, descriptor.annotations, descriptor.size),
     };
-    Ok(Referrer {
+    let node = Referrer {
         digest: descriptor.digest.to_string(),
         tag: None,
         artifact_type,
@@ -75,7 +84,8 @@ async fn referrer(store: &dyn Store, descriptor: Descriptor) -> Result<Referrer>
         created: annotations.get("org.opencontainers.image.created").cloned(),
         size,
         annotations,
-    })
+    };
+    Ok((node, bytes.len()))
 }
 
 /// Each layer of the older form is a signature, an attestation or an SBOM of its own.

@@ -1,12 +1,15 @@
 //! Verifying an image: whatever is attached is a candidate, and one good one per wanted type decides.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
 
-use super::candidates::{Candidate, Form, Unread, list};
+use super::candidates::{Candidate, Form, Unread, list, too_much};
 use crate::bundle::{Bundle, Content, MAX_BUNDLE_BYTES};
 use crate::digest::Digest;
 use crate::error::{Code, Error, Outcome, Result};
@@ -17,6 +20,15 @@ use crate::verify::{Artifact, Check, Requirement, Verdict, VerifiedBundle, Verif
 
 /// Most manifests or bundles fetched and verified at once; bounds memory as well as sockets.
 pub(super) const CONCURRENCY: usize = 8;
+/// Most bytes of content fetched and verified at once: one candidate of the largest size that is read, or
+/// many of the usual size. Parsed it takes several times as much.
+const MAX_BYTES_AT_ONCE: u64 = MAX_BUNDLE_BYTES as u64;
+/// Most bytes of content that was accepted for one subject: the proofs hold what was signed, and whoever may
+/// push can write one signed statement down in many ways.
+const MAX_BYTES_ACCEPTED: u64 = 2 * MAX_BUNDLE_BYTES as u64;
+/// Longest time for one subject. Each request has a deadline, but thousands of slow ones in a row must not hold
+/// up a deployment for hours.
+const MAX_TIME: Duration = Duration::from_secs(600);
 /// What a signature in cosign's older form is called where predicate types are listed.
 const LEGACY_SIGNATURE: &str = "an image signature in cosign's older form";
 /// The same for an attestation that does not say its type.
@@ -89,14 +101,29 @@ enum Answer {
     OtherType(String),
 }
 
-/// Verifies what is attached to `subject` against `policy`.
+/// Verifies what is attached to `subject` against `policy`, in at most ten minutes: what was not reached by
+/// then could not be told.
 pub async fn verify_image(
     verifier: &Arc<Verifier>,
     store: &dyn Store,
     subject: &Descriptor,
     policy: &ImagePolicy,
 ) -> ImageVerdict {
-    let (candidates, unread) = list(store, &subject.digest).await;
+    verify_within(MAX_TIME, verifier, store, subject, policy).await
+}
+
+async fn verify_within(
+    most: Duration,
+    verifier: &Arc<Verifier>,
+    store: &dyn Store,
+    subject: &Descriptor,
+    policy: &ImagePolicy,
+) -> ImageVerdict {
+    let deadline = Instant::now() + most;
+    let too_slow = || Unread { manifest: None, error: too_slow(most) };
+    let (candidates, unread) = timeout_at(deadline, list(store, &subject.digest))
+        .await
+        .unwrap_or_else(|_| (Vec::new(), vec![too_slow()]));
     let rejected =
         |Unread { manifest, error }| RejectedAttachment { referrer: manifest, error, checks: Vec::new() };
     let mut verdict = ImageVerdict {
@@ -106,14 +133,32 @@ pub async fn verify_image(
         other_types: BTreeSet::new(),
         result: Ok(()),
     };
+    let candidates = distinct(candidates, policy, &mut verdict.other_types);
+    let (at_once, mut kept) = (&Semaphore::new(permits(MAX_BYTES_AT_ONCE) as usize), 0);
     let mut answers = stream::iter(candidates)
         .map(|candidate| async move {
+            let permit = at_once.acquire_many(permits(candidate.layer.size)).await;
             let answer = check(verifier, store, &subject.digest, &candidate, policy).await;
+            drop(permit);
             (candidate, answer)
         })
         .buffered(CONCURRENCY);
-    while let Some((candidate, answer)) = answers.next().await {
+    loop {
+        let (candidate, answer) = match timeout_at(deadline, answers.next()).await {
+            Ok(Some(answer)) => answer,
+            Ok(None) => break,
+            Err(_) => {
+                verdict.rejected.push(rejected(too_slow()));
+                break;
+            }
+        };
         let (referrer, blob, form) = (candidate.manifest, candidate.layer.digest, candidate.form);
+        let answer = answer.and_then(|answer| {
+            if let Answer::Accepted(_) = answer {
+                kept = keeps(kept, candidate.layer.size)?;
+            }
+            Ok(answer)
+        });
         match answer {
             Ok(Answer::Accepted(verified)) => {
                 verdict.accepted.push(AcceptedAttachment { referrer, blob, form, verified: *verified });
@@ -131,6 +176,51 @@ pub async fn verify_image(
     verdict
 }
 
+/// The candidates that could be of a wanted type, and of copies one: the same content with the same evidence
+/// gets the same answer, under however many manifests it was pushed. Types and sizes are claims about the
+/// content, so that a copy with others must not stand for it.
+fn distinct(
+    candidates: Vec<Candidate>,
+    policy: &ImagePolicy,
+    other_types: &mut BTreeSet<String>,
+) -> Vec<Candidate> {
+    let mut seen = HashSet::new();
+    let mut once = |candidate: &Candidate| {
+        let Descriptor { digest, size, annotations, .. } = &candidate.layer;
+        seen.insert((candidate.form, digest.clone(), *size, annotations.clone()))
+    };
+    candidates
+        .into_iter()
+        .filter(|candidate| match not_wanted(policy, candidate) {
+            Some(other) => {
+                other_types.insert(other);
+                false
+            }
+            None => once(candidate),
+        })
+        .collect()
+}
+
+/// How much of what may be in memory at once is for content of `size`. What is larger is refused unread.
+fn permits(size: u64) -> u32 {
+    u32::try_from(size.min(MAX_BYTES_AT_ONCE)).unwrap_or(u32::MAX)
+}
+
+/// What is kept when `size` bytes are accepted besides `kept`.
+fn keeps(kept: u64, size: u64) -> Result<u64> {
+    kept.checked_add(size)
+        .filter(|&sum| sum <= MAX_BYTES_ACCEPTED)
+        .ok_or_else(|| too_much(format!("at most {MAX_BYTES_ACCEPTED} bytes that are accepted")))
+}
+
+/// The error for a subject of which not everything was looked at in time.
+fn too_slow(most: Duration) -> Error {
+    Error::new(Code::ServiceUnavailable, "reading what is attached to the image takes too long")
+        .expected(format!("all of it within {} s", most.as_secs_f32()))
+        .found("more that was not reached")
+        .hint("try again later; nothing is known about the rest")
+}
+
 async fn check(
     verifier: &Arc<Verifier>,
     store: &dyn Store,
@@ -138,9 +228,6 @@ async fn check(
     candidate: &Candidate,
     policy: &ImagePolicy,
 ) -> Result<Answer, Refusal> {
-    if let Some(other) = not_wanted(policy, candidate) {
-        return Ok(Answer::OtherType(other));
-    }
     let limit = match candidate.form {
         Form::Bundle => MAX_BUNDLE_BYTES,
         Form::LegacySignature | Form::LegacyAttestation => MAX_PAYLOAD_BYTES,
@@ -286,4 +373,98 @@ fn copy_of(error: &Error) -> Error {
         copy = copy.hint(text);
     }
     copy
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::oci::{Attachment, FoundManifest, LegacyTag};
+    use crate::policy::{Identity, IdentityPolicy, IssuerRule, Pattern};
+    use crate::trust::{Instance, TrustedRoot};
+
+    /// A store that has one signature and never gets to an end.
+    struct Endless {
+        lists: bool,
+    }
+
+    #[async_trait]
+    impl Store for Endless {
+        fn name(&self) -> String {
+            "endless".into()
+        }
+
+        async fn resolve(&self) -> Result<Descriptor> {
+            std::future::pending().await
+        }
+
+        async fn manifest(&self, _digest: &Digest) -> Result<Bytes> {
+            std::future::pending().await
+        }
+
+        async fn blob(&self, _descriptor: &Descriptor, _limit: usize) -> Result<Bytes> {
+            std::future::pending().await
+        }
+
+        async fn referrers(&self, _subject: &Digest) -> Result<Vec<Descriptor>> {
+            if self.lists { Ok(Vec::new()) } else { std::future::pending().await }
+        }
+
+        async fn legacy(&self, _subject: &Digest, tag: LegacyTag) -> Result<Vec<FoundManifest>> {
+            if tag != LegacyTag::Signature {
+                return Ok(Vec::new());
+            }
+            let layer =
+                r#"{"mediaType":"application/vnd.dev.cosign.simplesigning.v1+json","size":2,"digest":"D"}"#;
+            let manifest = format!(
+                r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","config":{layer},"layers":[{layer}]}}"#
+            );
+            let bytes = Bytes::from(manifest.replace('D', &Digest::sha256(b"{}").to_string()));
+            Ok(vec![FoundManifest { descriptor: described(&bytes), bytes }])
+        }
+
+        async fn attach(&self, _subject: &Descriptor, _attachment: &Attachment) -> Result<Descriptor> {
+            std::future::pending().await
+        }
+    }
+
+    const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
+    fn described(bytes: &[u8]) -> Descriptor {
+        let (digest, size) = (Digest::sha256(bytes), bytes.len());
+        let json = format!(r#"{{"mediaType":"{MANIFEST}","digest":"{digest}","size":{size}}}"#);
+        serde_json::from_str(&json).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_takes_too_long_could_not_be_told() {
+        let verifier = Arc::new(Verifier::new(TrustedRoot::embedded(Instance::Public).unwrap(), SystemClock));
+        let issuer = IssuerRule::Matches(Pattern::exact("https://example.com"));
+        let identity = Identity { san: Some(Pattern::exact("dev@example.com")), issuer, claims: Vec::new() };
+        let requirement = Requirement::Identities(IdentityPolicy::new(vec![identity]).unwrap());
+        let policy = ImagePolicy {
+            requirement: Arc::new(requirement),
+            types: Vec::new(),
+            annotations: BTreeMap::new(),
+        };
+        for lists in [true, false] {
+            let (most, store, subject) =
+                (Duration::from_millis(20), Endless { lists }, described(b"an image"));
+            let verify = verify_within(most, &verifier, &store, &subject, &policy);
+            // Far beyond that limit it is this test that ends it.
+            let verdict = tokio::time::timeout(Duration::from_secs(20), verify).await.unwrap();
+            let error = verdict.result.unwrap_err();
+            assert_eq!((error.code(), error.outcome()), (Code::ServiceUnavailable, Outcome::Unknown));
+        }
+    }
+
+    #[test]
+    fn what_is_kept_ends_somewhere() {
+        assert_eq!(keeps(1, MAX_BYTES_ACCEPTED - 1).unwrap(), MAX_BYTES_ACCEPTED);
+        for (kept, size) in [(2, MAX_BYTES_ACCEPTED - 1), (1, u64::MAX)] {
+            assert_eq!(keeps(kept, size).unwrap_err().code(), Code::TooManyReferrers);
+        }
+    }
 }

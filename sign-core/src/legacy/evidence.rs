@@ -12,11 +12,11 @@ use crate::tlog::{Body, LogEntry};
 
 /// The leaf certificate, PEM. Beside it stands a chain, which is not read: trust comes from the trusted
 /// root alone.
-const CERTIFICATE: &str = "dev.sigstore.cosign/certificate";
+pub(super) const CERTIFICATE: &str = "dev.sigstore.cosign/certificate";
 /// What Rekor v1 answered, without the inclusion proof.
-const LOG_ENTRY: &str = "dev.sigstore.cosign/bundle";
+pub(super) const LOG_ENTRY: &str = "dev.sigstore.cosign/bundle";
 /// An RFC 3161 response.
-const TIMESTAMP: &str = "dev.sigstore.cosign/rfc3161timestamp";
+pub(super) const TIMESTAMP: &str = "dev.sigstore.cosign/rfc3161timestamp";
 
 pub(super) struct Evidence {
     pub(super) key_material: KeyMaterial,

@@ -20,6 +20,10 @@ use evidence::Evidence;
 pub(crate) const MAX_PAYLOAD_BYTES: usize = 128 * 1024 * 1024;
 /// The annotation with the signature over the payload, in base64.
 const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
+/// Every annotation that is read here; the others of a layer say nothing about its signature.
+#[cfg(feature = "net")]
+pub(crate) const EVIDENCE: [&str; 4] =
+    [SIGNATURE, evidence::CERTIFICATE, evidence::LOG_ENTRY, evidence::TIMESTAMP];
 
 /// An image signature in cosign's older form.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -21,7 +21,10 @@ use super::manifest::{
     referrer_manifest,
 };
 use super::reference::LayoutReference;
-use super::{Attachment, MAX_REFERRERS, Store, check_blob, check_blob_size, distinct, too_many_referrers};
+use super::referrers::MAX_LIST_BYTES;
+use super::{
+    Attachment, MAX_REFERRERS, Store, check_blob, check_blob_size, distinct, most_bytes, too_many_referrers,
+};
 
 /// Names an image in `index.json`.
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -163,7 +166,7 @@ impl Layout {
 
     fn find_legacy(&self, subject: &Digest, tag: LegacyTag) -> Result<Vec<FoundManifest>> {
         let name = tag.name(subject);
-        let mut found = Vec::new();
+        let (mut found, mut total) = (Vec::new(), 0_usize);
         // A mark does not say whose signatures these are; the signatures do.
         let is_marked = |entry: &Descriptor| mark_of(entry).is_some_and(|mark| Some(mark) == tag.mark());
         let mut entries = self.index()?.1;
@@ -173,8 +176,9 @@ impl Layout {
                 Error::new(Code::ServiceProtocol, "the layout lists a manifest that it does not have")
                     .found(&entry.digest)
             })?;
+            total = total.saturating_add(bytes.len());
             found.push(FoundManifest { descriptor: entry, bytes });
-            if found.len() > MAX_REFERRERS {
+            if found.len() > MAX_REFERRERS || total > MAX_LIST_BYTES {
                 return Err(too_many_referrers());
             }
         }
@@ -252,9 +256,10 @@ impl Store for Layout {
 
     async fn blob(&self, descriptor: &Descriptor, limit: usize) -> Result<Bytes> {
         check_blob_size(descriptor, limit)?;
-        let bytes = read_file(&self.blob_path(&descriptor.digest), limit)?.ok_or_else(|| {
-            Error::new(Code::SubjectNotFound, "the blob is not in the layout").found(&descriptor.digest)
-        })?;
+        let bytes =
+            read_file(&self.blob_path(&descriptor.digest), most_bytes(descriptor))?.ok_or_else(|| {
+                Error::new(Code::SubjectNotFound, "the blob is not in the layout").found(&descriptor.digest)
+            })?;
         check_blob(descriptor, &bytes)?;
         Ok(bytes.into())
     }

@@ -20,7 +20,7 @@ use bytes::Bytes;
 
 use crate::digest::Digest;
 use crate::error::{Code, Error, Result};
-use crate::http::HttpClient;
+use crate::http::{HttpClient, MAX_SERVICE_ANSWER};
 
 pub use credentials::CredentialSource;
 pub use layout::Layout;
@@ -84,6 +84,12 @@ pub fn open(
     })
 }
 
+/// Most bytes that are read for a blob: what its descriptor says, as callers reckon with that, but enough for
+/// a service to say what is wrong.
+fn most_bytes(descriptor: &Descriptor) -> usize {
+    usize::try_from(descriptor.size).unwrap_or(usize::MAX).max(MAX_SERVICE_ANSWER)
+}
+
 /// Checks a blob against its descriptor.
 fn check_blob(descriptor: &Descriptor, bytes: &[u8]) -> Result<()> {
     if bytes.len() as u64 != descriptor.size {
@@ -112,6 +118,6 @@ fn distinct(descriptors: Vec<Descriptor>) -> Vec<Descriptor> {
 
 fn too_many_referrers() -> Error {
     Error::new(Code::TooManyReferrers, "more is attached to the image than is read")
-        .expected(format!("at most {MAX_REFERRERS} referrers"))
+        .expected(format!("at most {MAX_REFERRERS} referrers, and 32 MiB of lists or manifests"))
         .hint("remove attachments that are not needed, or keep them in another repository")
 }

@@ -129,10 +129,15 @@ impl FromStr for Reference {
             let shown = text.rsplit_once('@').map_or(text, |(_, address)| address);
             return Err(invalid("an image reference has no scheme", shown).hint("leave out https://"));
         }
-        let (rest, digest) = match text.split_once('@') {
+        let (rest, digest) = match text.rsplit_once('@') {
+            // Nor is what stands before an @ shown when no digest comes after it.
             Some((rest, digest)) => (rest, Some(digest.parse::<Digest>()?)),
             None => (text, None),
         };
+        if let Some((_, shown)) = rest.rsplit_once('@') {
+            return Err(invalid("an image reference has neither user nor password", shown)
+                .hint("log in with `docker login`, or give them as options"));
+        }
         let last_slash = rest.rfind('/').map_or(0, |at| at + 1);
         let (name, tag) = match rest.get(last_slash..).and_then(|last| last.find(':')) {
             Some(colon) => {

@@ -21,7 +21,7 @@ use super::{MAX_REFERRERS, distinct, too_many_referrers};
 /// Most pages of a list: a registry that gives four referrers a page still gets through.
 const MAX_PAGES: usize = 1024;
 /// Most bytes of all pages together, several times what [`MAX_REFERRERS`] need.
-const MAX_LIST_BYTES: usize = 32 * 1024 * 1024;
+pub(super) const MAX_LIST_BYTES: usize = 32 * 1024 * 1024;
 /// Longest time for all pages together: a registry that drips them must not hold up a deployment for ever.
 const MAX_LIST_TIME: Duration = Duration::from_secs(300);
 /// Longest algorithm and longest encoded part in a tag of the tag schema.

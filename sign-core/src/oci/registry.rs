@@ -24,7 +24,7 @@ use super::manifest::{
     essence,
 };
 use super::reference::{MAX_TAG, Reference};
-use super::{Attachment, Store, check_blob, check_blob_size};
+use super::{Attachment, Store, check_blob, check_blob_size, most_bytes};
 
 /// What the registry is called in messages.
 const SERVICE: &str = "the registry";
@@ -235,7 +235,7 @@ impl Store for Registry {
         check_blob_size(descriptor, limit)?;
         let url = self.url("blobs", &descriptor.digest.to_string()).await?;
         // Nothing but this repository is asked for it: addresses in a descriptor are ignored (CVE-2026-49349).
-        let request = Self::request(Method::GET, url).max_answer(limit.saturating_add(1));
+        let request = Self::request(Method::GET, url).max_answer(most_bytes(descriptor));
         let answer = self.send(request, Access::Pull, "reading a blob").await?;
         match answer.status {
             StatusCode::OK => {}
