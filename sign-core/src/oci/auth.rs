@@ -10,12 +10,12 @@ use http::{HeaderMap, Method, StatusCode};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
-use url::{Host, Url};
+use url::Url;
 use zeroize::Zeroizing;
 
 use crate::encoding::base64_encode;
 use crate::error::{Code, Error, Result};
-use crate::http::{HttpClient, Request, Retry, redacted};
+use crate::http::{HttpClient, Request, Retry, is_loopback, may_carry_secrets, redacted};
 
 use super::credentials::{Credential, CredentialSource, Found, look_up};
 use super::reference::Reference;
@@ -87,7 +87,7 @@ impl Authorizer {
             }
         };
         let Some(value) = value else { return Ok(request) };
-        may_carry_secrets(&request.url)?;
+        check_protected(&request.url)?;
         request.header(AUTHORIZATION, &value)
     }
 
@@ -262,23 +262,13 @@ fn check_realm(registry: &Url, realm: &str) -> Result<Url> {
 }
 
 /// Refuses to put a secret on an unprotected connection.
-fn may_carry_secrets(url: &Url) -> Result<()> {
-    if url.scheme() == "https" || is_loopback(url) {
+fn check_protected(url: &Url) -> Result<()> {
+    if may_carry_secrets(url) {
         return Ok(());
     }
     Err(Error::new(Code::CredentialsRefused, "credentials are not sent over plain HTTP to another machine")
         .found(redacted(url))
         .hint("reach the registry over https"))
-}
-
-/// Whether `url` is on this machine.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
 }
 
 fn bearer(token: &str) -> String {
@@ -428,7 +418,7 @@ mod tests {
             ("http://10.0.0.1/", false),
             ("http://localhost:5000/", true),
         ] {
-            assert_eq!(may_carry_secrets(&Url::parse(url).unwrap()).is_ok(), allowed, "{url}");
+            assert_eq!(check_protected(&Url::parse(url).unwrap()).is_ok(), allowed, "{url}");
         }
     }
 
