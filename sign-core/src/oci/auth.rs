@@ -117,6 +117,9 @@ impl Authorizer {
             }
             (Some(Challenge::Basic), _) => Ok(false),
             (Some(Challenge::Bearer { realm, service, scope }), _) => {
+                // Anyone on the way can have written this challenge, and would be sent the password. Its
+                // token could not be used on this connection either.
+                check_protected(registry)?;
                 let realm = check_realm(registry, &realm)?;
                 let scopes = scopes(self.reference.repository(), access, scope.as_deref());
                 let answer = self.token(&realm, service.as_deref(), &scopes, credential).await?;
@@ -349,6 +352,7 @@ fn unquote(text: &str) -> (String, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::fake::Fake;
 
     fn bearer_of(realm: &str, service: Option<&str>, scope: Option<&str>) -> Challenge {
         Challenge::Bearer {
@@ -420,6 +424,26 @@ mod tests {
         ] {
             assert_eq!(check_protected(&Url::parse(url).unwrap()).is_ok(), allowed, "{url}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_challenge_that_anyone_could_have_written_is_not_answered() {
+        let fake = Fake::serve(vec![(200, vec![], r#"{"token":"t"}"#.into())]).await;
+        let source = CredentialSource::Explicit { username: "u".into(), password: "p".into() };
+        let authorizer = Authorizer::new(fake.client(), source, "r.example/a".parse().unwrap());
+        let names = |realm: &str| {
+            let value = format!("Bearer realm=\"{realm}\"").parse().unwrap();
+            HeaderMap::from_iter([(WWW_AUTHENTICATE, value)])
+        };
+        // The name leads nowhere: if it were asked, the error would be another one.
+        let (plain, evil) =
+            (Url::parse("http://r.example/v2/").unwrap(), names("https://evil.invalid/token"));
+        let error = authorizer.answer(&plain, &evil, None, Access::Pull).await.unwrap_err();
+        assert_eq!(error.code(), Code::CredentialsRefused);
+        assert!(error.message().contains("plain HTTP"), "{error}");
+        let own = names(fake.url.as_str());
+        assert!(authorizer.answer(&fake.url, &own, None, Access::Pull).await.unwrap());
+        assert_eq!(fake.requests().len(), 1);
     }
 
     #[test]
