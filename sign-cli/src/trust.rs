@@ -17,6 +17,9 @@ use crate::progress::Progress;
 /// Deadline of each request of an update that somebody waits for who asked for something else, and
 /// while there is something to go on with.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How far ahead of this machine's clock a time may be: a file can come from another machine. One from
+/// further ahead would be young for ever.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
 
 /// Whom to trust, and why.
 #[derive(Debug)]
@@ -124,8 +127,14 @@ impl Trust {
     fn check_age(&self, context: &Context) -> Result<()> {
         let (Some(limit), now) = (context.global.max_root_age, context.clock().now()) else { return Ok(()) };
         let age = self.as_of().map(|as_of| now.duration_since(as_of));
-        if age.is_some_and(|age| age <= limit) {
+        if age.is_some_and(|age| (-CLOCK_TOLERANCE..=limit).contains(&age)) {
             return Ok(());
+        }
+        if let Some(ahead) = age.filter(|age| age.is_negative()) {
+            return Err(Error::new(Code::TrustRootStale, "the age of the trust material cannot be told")
+                .expected(format!("at most {}", words(limit)))
+                .found(format!("a time that is {} ahead", words(ahead.abs())))
+                .hint("check the clock of this machine; the age of a file is that of its last change"));
         }
         Err(Error::new(Code::TrustRootStale, "the trust material is older than --max-root-age allows")
             .expected(format!("at most {}", words(limit)))

@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::encoding::{base64_encode, pem_decode_all, pem_encode};
 use crate::error::{Code, Error, Result};
-use crate::http::{HttpClient, Request};
+use crate::http::{HttpClient, Request, may_carry_secrets, redacted};
 use crate::identity::IdentityToken;
 use crate::service;
 use crate::signer::Signer;
@@ -55,6 +55,18 @@ struct Chain {
     certificates: Vec<String>,
 }
 
+/// Refuses an address to which the identity token would travel in the clear: whoever reads it on its way
+/// can sign in that name.
+pub(crate) fn check_address(base: &Url) -> Result<()> {
+    if may_carry_secrets(base) {
+        return Ok(());
+    }
+    Err(Error::new(Code::TrustConfigInvalid, "the identity token is not sent to Fulcio over plain HTTP")
+        .expected("an https address")
+        .found(redacted(base))
+        .hint("use a signing config that names Fulcio's https address"))
+}
+
 /// Asks for a certificate for `signer`'s key and the identity in `token`; returns the leaf, DER.
 /// What is in it has to be checked by the caller.
 pub(crate) async fn request_certificate(
@@ -63,6 +75,7 @@ pub(crate) async fn request_certificate(
     token: &IdentityToken,
     signer: &dyn Signer,
 ) -> Result<Vec<u8>> {
+    check_address(base)?;
     // The proof ties the key to this identity: nobody can have a certificate issued for a foreign key.
     let challenge = signer.scheme().hash().hash(token.challenge()?.as_bytes());
     let proof = signer.sign_digest(&challenge).await?;
@@ -187,6 +200,28 @@ mod tests {
         assert_eq!(requests.len(), 1);
         assert!(requests[0].starts_with("POST /api/v2/signingCert "), "{requests:?}");
         assert!(requests[0].contains(&format!("authorization: Bearer {raw}")), "{requests:?}");
+    }
+
+    #[tokio::test]
+    async fn the_token_stays_off_unprotected_connections() {
+        let fake = Fake::serve(vec![]).await;
+        let raw = crate::identity::tests::jwt(r#"{"iss":"i","sub":"s","exp":1}"#);
+        let token = IdentityToken::parse(&raw).unwrap();
+        let key = EphemeralKey::generate().unwrap();
+        // The name leads nowhere: a request that is made would be another error.
+        let plain: Url = "http://fulcio.invalid".parse().unwrap();
+        let error = request_certificate(&fake.client(), &plain, &token, &key).await.unwrap_err();
+        assert_eq!(error.code(), Code::TrustConfigInvalid);
+        for (url, allowed) in [
+            ("https://fulcio.corp.example", true),
+            ("http://127.0.0.1:8080", true),
+            ("http://localhost", true),
+            ("http://fulcio.corp.example", false),
+            ("http://localhost.example", false),
+            ("http://10.0.0.1", false),
+        ] {
+            assert_eq!(check_address(&url.parse().unwrap()).is_ok(), allowed, "{url}");
+        }
     }
 
     #[test]

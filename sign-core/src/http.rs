@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{AUTHORIZATION, COOKIE, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::time::Instant;
-use url::Url;
+use url::{Host, Url};
 
 use crate::error::{Code, Error, Result};
 
@@ -333,6 +333,21 @@ fn again_after_status(retry: Retry, status: StatusCode) -> bool {
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
+}
+
+/// Whether a secret may be sent to `url`: protected, or without leaving this machine.
+pub(crate) fn may_carry_secrets(url: &Url) -> bool {
+    url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
+}
+
+/// Whether `url` is on this machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
 }
 
 /// `url` without user, password, query and fragment.

@@ -15,7 +15,7 @@ use axum::{Json, Router};
 use der::Encode;
 use serde_json::{Value, json};
 
-use self::request::SigningCertificateRequest;
+use self::request::{LegacyRequest, SigningCertificateRequest};
 use crate::clock::Clock;
 use crate::ctlog::CtLog;
 use crate::fault::{Fault, Faults};
@@ -61,6 +61,7 @@ impl Fulcio {
     pub(crate) fn router(self: Arc<Self>) -> Router {
         Router::new()
             .route("/api/v2/signingCert", post(signing_cert))
+            .route("/api/v1/signingCert", post(legacy_signing_cert))
             .route("/api/v2/trustBundle", get(trust_bundle))
             .route("/api/v2/configuration", get(configuration))
             .fallback(async || Refusal::new(StatusCode::NOT_FOUND, 5, "Not Found").into_response())
@@ -72,11 +73,19 @@ impl Fulcio {
     }
 
     /// Answers one request with the chain, PEM, leaf first.
-    fn sign(&self, authorization: Option<&str>, body: &[u8]) -> Result<Vec<String>, Refusal> {
-        // Where, but not what: serde's text can quote the body, and the body can hold the token.
-        let request: SigningCertificateRequest = serde_json::from_slice(body).map_err(|error| {
-            Refusal::argument(format!("the body is wrong at line {} column {}", error.line(), error.column()))
-        })?;
+    fn sign(
+        &self,
+        headers: &HeaderMap,
+        body: Result<Bytes, BytesRejection>,
+        read: impl FnOnce(&[u8]) -> Result<SigningCertificateRequest, Refusal>,
+    ) -> Result<Vec<String>, Refusal> {
+        if self.faults.is(Fault::FulcioDown) {
+            return Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, 13, "fulcio is down"));
+        }
+        let body =
+            body.map_err(|rejection| Refusal::new(rejection.status(), 8, "the body is too long or cut off"))?;
+        let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let request = read(&body)?;
         let token = request.token().or_else(|| authorization.and_then(oidc::bearer)).unwrap_or_default();
         let claims = self.oidc.verify(token).map_err(|refusal| {
             Refusal::argument(format!("There was an error processing the identity token: {refusal}"))
@@ -145,24 +154,27 @@ async fn signing_cert(
     State(fulcio): State<Arc<Fulcio>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Response {
-    if fulcio.faults.is(Fault::FulcioDown) {
-        return Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, 13, "fulcio is down").into_response();
-    }
-    let body = match body {
-        Ok(body) => body,
-        Err(rejection) => {
-            return Refusal::new(rejection.status(), 8, "the body is too long or cut off").into_response();
-        }
-    };
-    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    match fulcio.sign(authorization, &body) {
-        Ok(certificates) => {
-            Json(json!({"signedCertificateEmbeddedSct": {"chain": {"certificates": certificates}}}))
-                .into_response()
-        }
-        Err(refusal) => refusal.into_response(),
-    }
+) -> Result<Json<Value>, Refusal> {
+    let certificates = fulcio.sign(&headers, body, parse)?;
+    Ok(Json(json!({"signedCertificateEmbeddedSct": {"chain": {"certificates": certificates}}})))
+}
+
+/// The API before, which cosign 2 still speaks: 201, and the chain as it is.
+async fn legacy_signing_cert(
+    State(fulcio): State<Arc<Fulcio>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    let certificates = fulcio.sign(&headers, body, |body| parse::<LegacyRequest>(body)?.modern())?;
+    let chain_type = [(header::CONTENT_TYPE, "application/pem-certificate-chain")];
+    Ok((StatusCode::CREATED, chain_type, certificates.concat()).into_response())
+}
+
+/// Where a body is wrong, but not what it says: serde's text can quote it, and it can hold the token.
+fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(body).map_err(|error| {
+        Refusal::argument(format!("the body is wrong at line {} column {}", error.line(), error.column()))
+    })
 }
 
 async fn trust_bundle(State(fulcio): State<Arc<Fulcio>>) -> Result<Json<Value>, Refusal> {

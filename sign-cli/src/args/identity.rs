@@ -29,7 +29,7 @@ pub(crate) struct IdentityArgs {
         conflicts_with = "certificate_oidc_issuer"
     )]
     pub(crate) certificate_oidc_issuer_regexp: Vec<String>,
-    /// The source repository, as OWNER/NAME or its URL; with an issuer it is an identity of its own
+    /// The source repository: OWNER/NAME on github.com, or its URL; with an issuer it is an identity of its own
     #[arg(
         long,
         value_name = "REPOSITORY",

@@ -9,6 +9,8 @@ use crate::files::read_file;
 
 /// Largest key file that is read; an RSA key of 16384 bits has 3 KiB.
 const MAX_KEY_FILE: u64 = 64 * 1024;
+/// Where a repository is that is named without its forge.
+const GITHUB: &str = "https://github.com/";
 
 /// The policy that the options spell out.
 ///
@@ -131,16 +133,10 @@ fn issuers(args: &IdentityArgs) -> Result<Vec<IssuerRule>> {
 
 /// The claims that narrow every identity. Each is compared exactly.
 fn claims(args: &IdentityArgs) -> Result<Vec<(Claim, Pattern)>> {
-    let repository = args.repository.as_deref().map(|repository| {
-        if repository.contains("://") {
-            (Claim::SourceRepositoryUri, Pattern::exact(repository))
-        } else {
-            (Claim::GithubWorkflowRepository, Pattern::exact(repository))
-        }
-    });
+    let repository = args.repository.as_deref().map(repository).transpose()?;
     let exact = |claim, value: &Option<String>| value.as_deref().map(|text| (claim, Pattern::exact(text)));
     let named = [
-        repository,
+        repository.map(|uri| (Claim::SourceRepositoryUri, Pattern::exact(uri))),
         exact(Claim::GithubWorkflowName, &args.workflow),
         exact(Claim::SourceRepositoryRef, &args.git_ref),
         exact(Claim::SourceRepositoryDigest, &args.commit),
@@ -156,13 +152,35 @@ fn claims(args: &IdentityArgs) -> Result<Vec<(Claim, Pattern)>> {
     Ok(claims)
 }
 
+/// The address of a repository: `OWNER/NAME` is on github.com. A name without its forge would also be
+/// that of somebody else's repository on another one.
+fn repository(text: &str) -> Result<String> {
+    if text.contains("://") {
+        return Ok(text.to_owned());
+    }
+    match text.split('/').collect::<Vec<_>>().as_slice() {
+        [owner, name] if !owner.is_empty() && !name.is_empty() => Ok(format!("{GITHUB}{text}")),
+        _ => Err(Error::new(Code::InvalidArgument, "not a repository")
+            .expected("OWNER/NAME on github.com, or the repository's whole address")
+            .found(text)
+            .hint("for example https://gitlab.com/group/project")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::{Args as _, Command, FromArgMatches as _};
-    use sign_core::Code;
 
-    use super::requirement;
-    use crate::args::IdentityArgs;
+    use super::*;
+
+    #[test]
+    fn a_repository_is_on_one_forge() {
+        assert_eq!(repository("o/r").unwrap(), "https://github.com/o/r");
+        assert_eq!(repository("https://gitlab.com/g/s/r").unwrap(), "https://gitlab.com/g/s/r");
+        for text in ["", "r", "o/", "/r", "g/s/r", "gitlab.com/g/r"] {
+            assert_eq!(repository(text).unwrap_err().code(), Code::InvalidArgument, "{text}");
+        }
+    }
 
     #[test]
     fn a_key_with_a_claim_beside_it_is_refused_here_too() {

@@ -94,6 +94,10 @@ async fn tokens_that_cannot_sign() {
     let unverified = changed(TokenChanges { email_verified: Some(false), ..TokenChanges::default() });
     let identity = format!("--identity-token={unverified}");
     f.refuses(&["sign", &image, &identity], 2, "token-invalid").await;
+    // Where the token is from, and what is wrong with it, each said once.
+    let told = f.signer(&["sign", &image, &identity]).await.stderr;
+    let sentence = "the argument given: the e-mail address of the identity token is not verified";
+    assert!(told.contains(sentence), "{told}");
     assert!(!f.path("out.json").exists(), "a bundle was written without a signature");
     f.bare(&image).await;
     assert_eq!(f.next_log_index().await, first + 1, "something was logged in between");

@@ -36,11 +36,24 @@ async fn a_command_runs_inside_a_sandbox_and_its_status_is_ours() {
         test "${SIGNER_TRUSTED_ROOT-none}" = none
         exit 7"#;
     let arguments = ["sandbox", "run", "--", "sh", "-c", script, PROGRAM];
-    let elsewhere = [("SIGNER_TRUSTED_ROOT", "/nonexistent"), ("SIGNER_OFFLINE", "1")];
+    let elsewhere = [("SIGNER_TRUSTED_ROOT", "/nonexistent")];
     let run = f.signer_with(&arguments, &elsewhere).await;
     assert_eq!(run.status, 7, "{}{}", run.stdout, run.stderr);
     assert!(run.stdout.contains("verified signature of a.txt"), "{}", run.stdout);
     f.signer(&["sandbox", "run", "--", "/nonexistent/program"]).await.fails(2, "invalid-argument");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn offline_there_is_no_sandbox() {
+    let f = Fixture::start(RekorVersion::V2).await;
+    let mark = f.path("ran").display().to_string();
+    for arguments in [&["sandbox", "up"][..], &["sandbox", "demo"], &["sandbox", "run", "--", "touch", &mark]]
+    {
+        f.signer(&[&["--offline"], arguments].concat()).await.fails(2, "offline");
+        let run = f.signer_with(arguments, &[("SIGNER_OFFLINE", "true")]).await;
+        assert_eq!(run.status, 2, "{}{}", run.stdout, run.stderr);
+    }
+    assert!(!f.path("ran").exists());
 }
 
 #[cfg(unix)]

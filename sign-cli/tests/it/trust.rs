@@ -187,6 +187,16 @@ async fn without_a_network_the_embedded_root_serves_and_says_its_age() {
         let run = run_bare(&p, &limited).await.expect(status);
         assert_eq!(run.stderr.contains("[trust-root-stale]"), status == 3, "{}", run.stderr);
     }
+    // A file from the future would never grow old.
+    let root = p.f.file("root.json", p.f.sandbox.trusted_root());
+    for (ahead, status) in [(30, 0), (3600, 3)] {
+        let file = std::fs::File::options().append(true).open(&root).unwrap();
+        file.set_modified(std::time::SystemTime::now() + Duration::from_secs(ahead)).unwrap();
+        let limited =
+            [&arguments[..], &["--offline", "--trusted-root", &root, "--max-root-age", "30d"]].concat();
+        let run = run_bare(&p, &limited).await.expect(status);
+        assert_eq!(run.stderr.contains("is 59 minutes ahead"), status == 3, "{}", run.stderr);
+    }
     let bad = [&arguments[..], &["--max-root-age", "soon"]].concat();
     run_bare(&p, &bad).await.expect(2);
 }

@@ -177,7 +177,11 @@ pub(super) fn in_any_form(claims: &BTreeMap<Claim, String>, claim: Claim) -> Opt
     }
     match claim {
         Claim::GithubWorkflowRepository => {
-            claims.get(&Claim::SourceRepositoryUri).and_then(|uri| repository_name(uri)).map(Cow::Borrowed)
+            // The same name on another forge is another owner's repository.
+            claims
+                .get(&Claim::SourceRepositoryUri)
+                .and_then(|uri| uri.strip_prefix(GITHUB))
+                .map(Cow::Borrowed)
         }
         Claim::SourceRepositoryUri => {
             claims.get(&Claim::GithubWorkflowRepository).map(|name| Cow::Owned(format!("{GITHUB}{name}")))
@@ -272,7 +276,9 @@ mod tests {
         ]);
         assert_eq!(in_any_form(&old, Claim::SourceRepositoryUri).unwrap(), "https://github.com/o/r");
         assert_eq!(in_any_form(&old, Claim::SourceRepositoryDigest).unwrap(), "aa");
-        assert_eq!(in_any_form(&new, Claim::GithubWorkflowRepository).unwrap(), "g/s/r");
+        assert_eq!(in_any_form(&new, Claim::GithubWorkflowRepository), None);
+        let new_github = claims(&[(Claim::SourceRepositoryUri, "https://github.com/o/r")]);
+        assert_eq!(in_any_form(&new_github, Claim::GithubWorkflowRepository).unwrap(), "o/r");
         assert_eq!(in_any_form(&new, Claim::GithubWorkflowTrigger).unwrap(), "push");
         assert_eq!(in_any_form(&new, Claim::RunnerEnvironment), None);
         assert_eq!(in_any_form(&new, Claim::GithubWorkflowName), None);

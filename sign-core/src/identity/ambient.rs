@@ -6,12 +6,12 @@ use async_trait::async_trait;
 use http::header::{ACCEPT, AUTHORIZATION};
 use http::{Method, StatusCode};
 use serde::Deserialize;
-use url::{Host, Url};
+use url::Url;
 use zeroize::Zeroizing;
 
 use super::{IdentityToken, SIGSTORE_AUDIENCE, TokenSource};
 use crate::error::{Code, Error, Result};
-use crate::http::{HttpClient, Request};
+use crate::http::{HttpClient, Request, may_carry_secrets};
 use crate::service;
 
 /// The environment variable that holds a token; GitLab jobs fill it through `id_tokens`.
@@ -84,14 +84,8 @@ impl ActionsToken {
                 .expected("an https address")
         };
         let mut url: Url = self.url.parse().map_err(|_| invalid())?;
-        let loopback = match url.host() {
-            Some(Host::Domain(name)) => name == "localhost",
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        };
         // The bearer token must not cross a network in the clear.
-        if url.scheme() != "https" && !(url.scheme() == "http" && loopback) {
+        if !may_carry_secrets(&url) {
             return Err(invalid());
         }
         url.query_pairs_mut().append_pair("audience", SIGSTORE_AUDIENCE);

@@ -37,7 +37,7 @@ impl TokenSource for StaticToken {
     }
 
     fn name(&self) -> &str {
-        "an argument"
+        "the argument given"
     }
 }
 

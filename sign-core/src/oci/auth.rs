@@ -10,12 +10,12 @@ use http::{HeaderMap, Method, StatusCode};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
-use url::{Host, Url};
+use url::Url;
 use zeroize::Zeroizing;
 
 use crate::encoding::base64_encode;
 use crate::error::{Code, Error, Result};
-use crate::http::{HttpClient, Request, Retry, redacted};
+use crate::http::{HttpClient, Request, Retry, is_loopback, may_carry_secrets, redacted};
 
 use super::credentials::{Credential, CredentialSource, Found, look_up};
 use super::reference::Reference;
@@ -87,7 +87,7 @@ impl Authorizer {
             }
         };
         let Some(value) = value else { return Ok(request) };
-        may_carry_secrets(&request.url)?;
+        check_protected(&request.url)?;
         request.header(AUTHORIZATION, &value)
     }
 
@@ -117,6 +117,9 @@ impl Authorizer {
             }
             (Some(Challenge::Basic), _) => Ok(false),
             (Some(Challenge::Bearer { realm, service, scope }), _) => {
+                // Anyone on the way can have written this challenge, and would be sent the password. Its
+                // token could not be used on this connection either.
+                check_protected(registry)?;
                 let realm = check_realm(registry, &realm)?;
                 let scopes = scopes(self.reference.repository(), access, scope.as_deref());
                 let answer = self.token(&realm, service.as_deref(), &scopes, credential).await?;
@@ -262,23 +265,13 @@ fn check_realm(registry: &Url, realm: &str) -> Result<Url> {
 }
 
 /// Refuses to put a secret on an unprotected connection.
-fn may_carry_secrets(url: &Url) -> Result<()> {
-    if url.scheme() == "https" || is_loopback(url) {
+fn check_protected(url: &Url) -> Result<()> {
+    if may_carry_secrets(url) {
         return Ok(());
     }
     Err(Error::new(Code::CredentialsRefused, "credentials are not sent over plain HTTP to another machine")
         .found(redacted(url))
         .hint("reach the registry over https"))
-}
-
-/// Whether `url` is on this machine.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
 }
 
 fn bearer(token: &str) -> String {
@@ -359,6 +352,7 @@ fn unquote(text: &str) -> (String, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::fake::Fake;
 
     fn bearer_of(realm: &str, service: Option<&str>, scope: Option<&str>) -> Challenge {
         Challenge::Bearer {
@@ -428,8 +422,28 @@ mod tests {
             ("http://10.0.0.1/", false),
             ("http://localhost:5000/", true),
         ] {
-            assert_eq!(may_carry_secrets(&Url::parse(url).unwrap()).is_ok(), allowed, "{url}");
+            assert_eq!(check_protected(&Url::parse(url).unwrap()).is_ok(), allowed, "{url}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_challenge_that_anyone_could_have_written_is_not_answered() {
+        let fake = Fake::serve(vec![(200, vec![], r#"{"token":"t"}"#.into())]).await;
+        let source = CredentialSource::Explicit { username: "u".into(), password: "p".into() };
+        let authorizer = Authorizer::new(fake.client(), source, "r.example/a".parse().unwrap());
+        let names = |realm: &str| {
+            let value = format!("Bearer realm=\"{realm}\"").parse().unwrap();
+            HeaderMap::from_iter([(WWW_AUTHENTICATE, value)])
+        };
+        // The name leads nowhere: if it were asked, the error would be another one.
+        let (plain, evil) =
+            (Url::parse("http://r.example/v2/").unwrap(), names("https://evil.invalid/token"));
+        let error = authorizer.answer(&plain, &evil, None, Access::Pull).await.unwrap_err();
+        assert_eq!(error.code(), Code::CredentialsRefused);
+        assert!(error.message().contains("plain HTTP"), "{error}");
+        let own = names(fake.url.as_str());
+        assert!(authorizer.answer(&fake.url, &own, None, Access::Pull).await.unwrap());
+        assert_eq!(fake.requests().len(), 1);
     }
 
     #[test]

@@ -14,9 +14,9 @@ use url::Url;
 
 use crate::digest::Digest;
 use crate::error::{Code, Error, Result};
-use crate::http::{HttpClient, Request, Response, Retry};
+use crate::http::{HttpClient, Request, Response, Retry, is_loopback};
 
-use super::auth::{Access, Authorizer, is_loopback};
+use super::auth::{Access, Authorizer};
 use super::credentials::CredentialSource;
 use super::legacy::{FoundManifest, LegacyTag};
 use super::manifest::{

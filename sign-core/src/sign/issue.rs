@@ -47,9 +47,7 @@ pub(super) async fn issue(
     signer: Option<Arc<dyn Signer>>,
 ) -> Result<Credential> {
     let token = tokens.token().await?;
-    token
-        .check(context.clock.now(), SIGSTORE_AUDIENCE)
-        .map_err(|e| e.context(format_args!("the token from {}", tokens.name())))?;
+    token.check(context.clock.now(), SIGSTORE_AUDIENCE).map_err(|e| e.context(tokens.name()))?;
     let signer = match signer {
         Some(signer) => signer,
         None => Arc::new(EphemeralKey::generate()?),

@@ -11,6 +11,7 @@ use url::Url;
 use crate::bundle::Bundle;
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
+use crate::fulcio;
 use crate::http::HttpClient;
 use crate::identity::TokenSource;
 use crate::signer::Signer;
@@ -44,7 +45,8 @@ impl SigningContext {
     ///
     /// # Errors
     /// [`Code::NoUsableService`] when a kind of service is missing, and when an entry of a Rekor v2
-    /// would have no trusted time to be verified at.
+    /// would have no trusted time to be verified at; [`Code::TrustConfigInvalid`] for a certificate
+    /// authority to which the token would be sent over plain HTTP.
     pub fn new(
         http: HttpClient,
         root: TrustedRoot,
@@ -53,6 +55,8 @@ impl SigningContext {
     ) -> Result<Self> {
         let now = clock.now();
         let (fulcio, logs) = (config.fulcio(now)?, config.rekor(now)?);
+        // Here already: a login for nothing would be a nuisance.
+        fulcio::check_address(&fulcio)?;
         let timestamp_authorities = config.tsa(now)?;
         require_time(&logs, &timestamp_authorities)?;
         let verifier = Verifier::new(root, Arc::clone(&clock));

@@ -4,6 +4,7 @@ mod root;
 mod signing_config;
 #[cfg(feature = "net")]
 mod tuf;
+mod wire;
 
 pub use root::{Instance, ServiceKind, TrustedRoot, TrustedService};
 pub use signing_config::{

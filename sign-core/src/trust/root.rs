@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
-use serde::Deserialize;
 use sigstore_types::TimeRange;
 use url::Url;
 
+use super::wire;
 use crate::certificate::{CertificateAuthority, CtLog};
 use crate::clock::Window;
 use crate::crypto::PublicKey;
@@ -107,7 +107,7 @@ impl TrustedRoot {
         let text = std::str::from_utf8(json).map_err(|e| invalid("not a trusted root").caused_by(e))?;
         let not_json = |e: serde_json::Error| invalid("not a trusted root").found(e.to_string()).caused_by(e);
         check_unique_keys(json).map_err(not_json)?;
-        let operators: Operators = serde_json::from_slice(json).map_err(not_json)?;
+        let known: wire::Root = serde_json::from_slice(json).map_err(not_json)?;
         let wire = sigstore_trust_root::TrustedRoot::from_json(text)
             .map_err(|e| invalid("not a trusted root").found(e.to_string()).caused_by(e))?;
         if !wire.media_type.starts_with(MEDIA_TYPE_PREFIX) {
@@ -132,7 +132,7 @@ impl TrustedRoot {
             let id = key_id(log.log_id.key_id.as_bytes())?;
             services.push(service(ServiceKind::TransparencyLog, &log.base_url, hex::encode(&id), window));
             let host = Url::parse(&log.base_url).ok().and_then(|url| url.host_str().map(str::to_owned));
-            let authority = authority(&operators.tlogs, index, &log.base_url, &id);
+            let authority = authority(&known.tlogs, index, &log.base_url, &id);
             logs.push(Log { url: log.base_url.clone(), authority, host, id, key, window });
         }
         let mut ct_logs = Vec::new();
@@ -146,7 +146,7 @@ impl TrustedRoot {
             let Ok(key) = parse(der).or_else(|_| PublicKey::from_der(der)) else { continue };
             let id = key_id(log.log_id.key_id.as_bytes())?;
             services.push(service(ServiceKind::CtLog, &log.base_url, hex::encode(&id), window));
-            let authority = authority(&operators.ctlogs, index, &log.base_url, &id);
+            let authority = authority(&known.ctlogs, index, &log.base_url, &id);
             ct_logs.push(CtLog { url: log.base_url.clone(), authority, id, key, window });
         }
         let mut certificate_authorities = Vec::new();
@@ -162,7 +162,8 @@ impl TrustedRoot {
         let mut timestamp_authorities: Vec<TimestampAuthority> = Vec::new();
         for (index, authority) in wire.timestamp_authorities.iter().enumerate() {
             let window = window(authority.valid_for.as_ref(), "a timestamp authority")?;
-            let (uri, operator) = (authority.uri.clone().unwrap_or_default(), operators.tsa(index));
+            let uri = authority.uri.clone().unwrap_or_default();
+            let operator = known.timestamp_authorities.get(index).and_then(|known| known.operator.clone());
             let chain = certificates(&authority.cert_chain);
             match TimestampAuthority::new(uri, operator, chain, window) {
                 Ok(authority) => timestamp_authorities.push(authority),
@@ -250,31 +251,10 @@ fn service(kind: ServiceKind, url: &str, id: String, window: Window) -> TrustedS
     TrustedService { kind, url: url.to_owned(), id, start: window.start, end: window.end }
 }
 
-/// The `operator` of each service, which newer roots name.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Operators {
-    tlogs: Vec<Operator>,
-    ctlogs: Vec<Operator>,
-    timestamp_authorities: Vec<Operator>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Operator {
-    operator: Option<String>,
-}
-
-impl Operators {
-    fn tsa(&self, index: usize) -> Option<String> {
-        self.timestamp_authorities.get(index)?.operator.clone()
-    }
-}
-
 /// Who runs a log: its operator where the root says so, else its address, else its key. Two keys of one
 /// operator are one authority.
-fn authority(operators: &[Operator], index: usize, url: &str, id: &[u8]) -> String {
-    let operator = operators.get(index).and_then(|log| log.operator.as_deref());
+fn authority(known: &[wire::Log], index: usize, url: &str, id: &[u8]) -> String {
+    let operator = known.get(index).and_then(|log| log.operator.as_deref());
     let named = operator.into_iter().chain([url]).find(|name| !name.is_empty());
     named.map_or_else(|| hex::encode(id), str::to_owned)
 }
@@ -359,5 +339,32 @@ mod tests {
         let one = root["tlogs"][0].clone();
         root["tlogs"] = json!(vec![one; MAX_ENTRIES + 1]);
         assert_eq!(code(&root), Code::TrustConfigInvalid);
+    }
+
+    #[test]
+    fn a_misspelled_name_is_not_an_absent_list() {
+        for (parent, name, misspelled) in [
+            ("", "tlogs", "tLogs"),
+            ("", "tlogs", "transparencyLogs"),
+            ("", "ctlogs", "ctLogs"),
+            ("", "timestampAuthorities", "timestamp_authorities"),
+            ("/tlogs/0/publicKey/validFor", "end", "End"),
+            ("/certificateAuthorities/0/validFor", "end", "ends"),
+            ("/tlogs/0", "operator", "operators"),
+            ("/ctlogs/0", "checkpointKeyId", "checkpointKeyID"),
+            ("/timestampAuthorities/0/subject", "commonName", "common_name"),
+        ] {
+            let mut root = public();
+            root["tlogs"][0]["publicKey"]["validFor"]["end"] = json!("2030-01-01T00:00:00Z");
+            root["tlogs"][0]["operator"] = json!("sigstore.dev");
+            root["ctlogs"][0]["checkpointKeyId"] = root["ctlogs"][0]["logId"].clone();
+            assert!(TrustedRoot::from_json(root.to_string().as_bytes()).is_ok());
+            let object = root.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+            let value = object.remove(name).unwrap();
+            object.insert(misspelled.to_owned(), value);
+            let error = TrustedRoot::from_json(root.to_string().as_bytes()).unwrap_err();
+            assert_eq!(error.code(), Code::TrustConfigInvalid, "{misspelled}");
+            assert!(format!("{error:?}").contains(misspelled), "{error:?}");
+        }
     }
 }

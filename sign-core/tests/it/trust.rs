@@ -420,11 +420,35 @@ async fn a_frozen_repository_is_noticed() {
     let material = bench.store().current(&offline(), later).await.unwrap();
     assert!(material.expired(later).is_some() && material.age(later) > 365 * 24 * HOUR);
 
-    // With a root that lives longer, old material may go on, and says so.
+    // A root that lives longer is no help: what is served is rejected, and what is there has expired.
     bench.next_root(|root| root["expires"] = json!("2099-01-01T00:00:00Z"));
-    let material = bench.store().current(&http(), later).await.unwrap();
-    assert_eq!(material.not_updated.map(|e| e.code()), Some(Code::TrustUpdateRejected));
+    let error = bench.store().current(&http(), later).await.unwrap_err();
+    assert_eq!((error.code(), error.others().len()), (Code::TrustRootStale, 1));
+    assert_eq!(error.others()[0].code(), Code::TrustUpdateRejected);
+    assert!(error.found_value().unwrap().starts_with("timestamp version 1 expired"), "{error:?}");
     assert_eq!(versions(&bench.store().cached().unwrap()), set(2, 1));
+    // A repository that is out of reach is another matter: with such a root, old material may go on.
+    bench.tuf().replace("/timestamp.json", None);
+    let material = bench.store().current(&http(), later).await.unwrap();
+    assert_eq!(material.not_updated.map(|e| e.code()), Some(Code::ServiceRefused));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rejected_update_leaves_what_has_not_expired() {
+    let bench = Bench::start().await;
+    bench.tuf().publish(&[], now()).unwrap();
+    bench.next_root(|root| root["expires"] = json!("2099-01-01T00:00:00Z"));
+    bench.update().await.unwrap();
+    // An older state, replayed while what is there is good.
+    bench.forge(only(TufRole::Timestamp, |s| s["version"] = json!(1)), nothing());
+    let material = bench.store().current(&http(), now() + 25 * HOUR).await.unwrap();
+    assert_eq!(material.not_updated.map(|e| e.code()), Some(Code::TrustUpdateRejected));
+    // And once the first of its roles has expired, while the root has not.
+    let roles = bench.store().cached().unwrap().roles;
+    let first = roles.iter().map(|role| role.expires).min().unwrap();
+    assert!(roles[0].expires > first + HOUR);
+    let error = bench.store().current(&http(), first + HOUR).await.unwrap_err();
+    assert_eq!((error.code(), error.others().len()), (Code::TrustRootStale, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

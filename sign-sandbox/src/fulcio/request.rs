@@ -1,10 +1,13 @@
 //! The request: a public key with a signature over the challenge, or a certificate signing request.
 
+use std::string::FromUtf8Error;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5912::{ECDSA_WITH_SHA_256, ECDSA_WITH_SHA_384};
 use const_oid::db::rfc8410::ID_ED_25519;
+use der::pem::LineEnding;
 use der::{Decode, Encode};
 use p256::ecdsa::signature::Verifier as _;
 use p256::pkcs8::{DecodePublicKey as _, EncodePublicKey as _};
@@ -42,6 +45,55 @@ struct PublicKeyRequest {
 #[derive(Deserialize)]
 struct PublicKeyContent {
     content: String,
+}
+
+/// The body of `POST /api/v1/signingCert`: as it is, but with everything in base64, and the proof named
+/// after the e-mail address that it signs.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct LegacyRequest {
+    public_key: Option<LegacyPublicKey>,
+    signed_email_address: Option<String>,
+    certificate_signing_request: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct LegacyPublicKey {
+    content: Option<String>,
+}
+
+impl LegacyRequest {
+    /// The same in the newer form. A signing request goes before a key, and clients that send one leave
+    /// the key empty and not out.
+    pub(super) fn modern(self) -> Result<SigningCertificateRequest, Refusal> {
+        let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+        if let Some(request) = given(self.certificate_signing_request) {
+            return Ok(SigningCertificateRequest {
+                credentials: None,
+                public_key_request: None,
+                certificate_signing_request: Some(request),
+            });
+        }
+        let unreadable = || Refusal::argument("The public key supplied in the request could not be parsed");
+        let content = given(self.public_key.and_then(|key| key.content)).ok_or_else(unreadable)?;
+        let content = BASE64_STANDARD.decode(content).map_err(|_| unreadable())?;
+        // PEM or DER, both are sent.
+        let content = match String::from_utf8(content) {
+            Ok(text) if text.trim_start().starts_with("-----BEGIN") => text,
+            other => {
+                let der = other.map_or_else(FromUtf8Error::into_bytes, String::into_bytes);
+                der::pem::encode_string("PUBLIC KEY", LineEnding::LF, &der).map_err(|_| unreadable())?
+            }
+        };
+        Ok(SigningCertificateRequest {
+            credentials: None,
+            public_key_request: Some(PublicKeyRequest {
+                public_key: PublicKeyContent { content },
+                proof_of_possession: self.signed_email_address.unwrap_or_default(),
+            }),
+            certificate_signing_request: None,
+        })
+    }
 }
 
 impl SigningCertificateRequest {

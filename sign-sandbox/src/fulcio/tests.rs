@@ -281,6 +281,55 @@ async fn the_other_keys_are_certified_in_their_usual_scheme() {
 }
 
 #[tokio::test]
+async fn the_older_api_answers_with_the_chain_as_it_is() {
+    let service = Service::start().await;
+    let token = service.token(&Identity::email("dev@example.com"));
+    let post = async |token: &str, body: Value| {
+        let client = reqwest::Client::new().post(format!("{}/api/v1/signingCert", service.url));
+        let response = client.bearer_auth(token).body(body.to_string()).send().await.unwrap();
+        let kind = response.headers().get(header::CONTENT_TYPE).cloned();
+        (response.status().as_u16(), kind, response.text().await.unwrap())
+    };
+    let key = key();
+    let proof = |challenge: &str| -> String {
+        let proof: DerSignature = key.sign(challenge.as_bytes());
+        BASE64_STANDARD.encode(proof.as_bytes())
+    };
+    let pem = key.verifying_key().to_public_key_pem(LineEnding::LF).unwrap();
+    let der = key.verifying_key().to_public_key_der().unwrap();
+    let with_key = |content: &[u8], challenge: &str| {
+        json!({
+            "publicKey": {"content": BASE64_STANDARD.encode(content), "algorithm": "ecdsa"},
+            "signedEmailAddress": proof(challenge), "certificateSigningRequest": null,
+        })
+    };
+    let with_csr = json!({
+        "publicKey": {"content": null}, "signedEmailAddress": null, "certificateSigningRequest": csr(&key, &key),
+    });
+    for body in
+        [with_key(pem.as_bytes(), "dev@example.com"), with_key(der.as_bytes(), "dev@example.com"), with_csr]
+    {
+        let (status, kind, chain) = post(&token, body).await;
+        assert_eq!((status, kind.unwrap().as_bytes()), (201, &b"application/pem-certificate-chain"[..]));
+        let chain = Certificate::load_pem_chain(chain.as_bytes()).unwrap();
+        assert_eq!((chain.len(), name(&chain[0]).as_str()), (3, "dev@example.com"));
+        assert_signed(&chain[0], &chain[1]);
+        assert!(service.sct_is_good(&chain[0], &chain[1]));
+    }
+    for (token, body) in [
+        (token.as_str(), with_key(pem.as_bytes(), "other@example.com")),
+        (token.as_str(), with_key(b"no key", "dev@example.com")),
+        (token.as_str(), json!({})),
+        (token.as_str(), json!([])),
+        ("no token", with_key(pem.as_bytes(), "dev@example.com")),
+    ] {
+        let (status, _, refusal) = post(token, body).await;
+        assert_eq!(status, 400, "{refusal}");
+        assert_eq!(serde_json::from_str::<Value>(&refusal).unwrap()["code"], 3);
+    }
+}
+
+#[tokio::test]
 async fn a_key_must_be_shown_to_be_held() {
     let service = Service::start().await;
     let token = service.token(&Identity::email("dev@example.com"));

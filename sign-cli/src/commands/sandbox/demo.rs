@@ -26,7 +26,7 @@ pub(crate) async fn demo(context: &Context) -> Result<Vec<Item>> {
 
     let started = Instant::now();
     let running =
-        start(SandboxArgs { identity: IDENTITY.into(), rekor: 2, ..SandboxArgs::default() }).await?;
+        start(context, SandboxArgs { identity: IDENTITY.into(), rekor: 2, ..SandboxArgs::default() }).await?;
     let urls = running.sandbox.urls();
     tour.say(&format!(
         "A whole Sigstore and a registry are up on 127.0.0.1; the registry is {}.",

@@ -35,7 +35,7 @@ struct Running {
 pub(crate) async fn up(context: &Context, args: SandboxArgs) -> Result<ExitCode> {
     // Before anything is printed: whoever reads that may already want to stop it.
     let mut stop = StopSignals::listen()?;
-    let running = start(args).await?;
+    let running = start(context, args).await?;
     if context.output.is_json() {
         let environment: serde_json::Map<_, _> = running
             .environment
@@ -71,7 +71,7 @@ pub(crate) async fn run_command(
     command: Vec<OsString>,
 ) -> Result<ExitCode> {
     let mut stop = StopSignals::listen()?;
-    let running = start(args).await?;
+    let running = start(context, args).await?;
     context.verbose(|| format!("the sandbox's files are in {}", running.sandbox.data().display()));
     let [program, arguments @ ..] = command.as_slice() else {
         return Err(Error::new(Code::InvalidArgument, "no command to run"));
@@ -102,7 +102,11 @@ fn no_fresh_token() -> Error {
         .hint("is the folder of the sandbox still there, and has the disk room?")
 }
 
-async fn start(args: SandboxArgs) -> Result<Running> {
+async fn start(context: &Context, args: SandboxArgs) -> Result<Running> {
+    if context.global.offline {
+        return Err(Error::new(Code::OfflineRequired, "the sandbox opens sockets, if only on this machine")
+            .hint("leave --offline out, and SIGNER_OFFLINE unset"));
+    }
     let options = options(&args)?;
     let identity = match args.identity.as_str() {
         "workflow" => Identity::workflow(),
@@ -143,8 +147,7 @@ impl Running {
     /// `program` with the environment that leads to the sandbox, and nothing that leads elsewhere.
     fn command(&self, program: impl AsRef<OsStr>) -> tokio::process::Command {
         let mut command = tokio::process::Command::new(program);
-        for elsewhere in ["SIGNER_OFFLINE", "SIGNER_TRUSTED_ROOT", "SIGNER_SIGNING_CONFIG", "SIGNER_INSTANCE"]
-        {
+        for elsewhere in ["SIGNER_TRUSTED_ROOT", "SIGNER_SIGNING_CONFIG", "SIGNER_INSTANCE"] {
             command.env_remove(elsewhere);
         }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));

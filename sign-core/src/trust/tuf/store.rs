@@ -201,8 +201,8 @@ impl TrustStore {
     /// newest there is, with the reason in `not_updated`.
     ///
     /// # Errors
-    /// [`Code::TrustRootStale`] where the newest root metadata has expired and no update can be had; the
-    /// update's own error where there is nothing to go on with.
+    /// [`Code::TrustRootStale`] where no update can be had and the newest root metadata has expired, or an
+    /// update was rejected and anything has; the update's own error where there is nothing to go on with.
     pub async fn current(&self, http: &HttpClient, now: Timestamp) -> Result<TrustMaterial> {
         if let Some(cached) = self.cached().filter(|material| material.is_fresh(now)) {
             return Ok(cached);
@@ -215,12 +215,21 @@ impl TrustStore {
             Err(error) => error,
         };
         let Ok(mut last) = self.offline() else { return Err(error) };
-        // The root's expiry bounds how long somebody in between can keep newer keys away.
-        match last.roles.first().filter(|root| root.expires < now) {
-            Some(root) => Err(Error::new(Code::TrustRootStale, "the trust material has expired")
-                .expected("an update, or root metadata that has not expired")
-                .found(format!("root version {} expired {}", root.version, root.expires))
-                .hint("connect and run `signer trust update`, or install a newer version of this program")
+        // Where the repository is out of reach, the root's expiry bounds how long somebody in between can
+        // keep newer keys away. Where an answer came and is not acceptable, somebody may be replaying an
+        // old state, and what has expired in any role is just what they would have us go on with.
+        let rejected = error.code() == Code::TrustUpdateRejected;
+        let expired =
+            if rejected { last.expired(now) } else { last.roles.first().filter(|root| root.expires < now) };
+        match expired {
+            Some(role) => Err(Error::new(Code::TrustRootStale, "the trust material has expired")
+                .expected("an update, or metadata that has not expired")
+                .found(format!("{} version {} expired {}", role.name, role.version, role.expires))
+                .hint(if rejected {
+                    "check the clock of this machine; if it is right, the repository is not kept up, or somebody is in between"
+                } else {
+                    "connect and run `signer trust update`, or install a newer version of this program"
+                })
                 .with_others(vec![error])),
             None => {
                 last.not_updated = Some(error);
