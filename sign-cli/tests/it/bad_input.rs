@@ -96,7 +96,7 @@ async fn tokens_that_cannot_sign() {
     f.refuses(&["sign", &image, &identity], 2, "token-invalid").await;
     // Where the token is from, and what is wrong with it, each said once.
     let told = f.signer(&["sign", &image, &identity]).await.stderr;
-    let sentence = "the argument given: the e-mail address of the identity token is not verified";
+    let sentence = "error: the argument given: the e-mail address of the identity token is not verified";
     assert!(told.contains(sentence), "{told}");
     assert!(!f.path("out.json").exists(), "a bundle was written without a signature");
     f.bare(&image).await;

@@ -47,7 +47,7 @@ async fn a_command_runs_inside_a_sandbox_and_its_status_is_ours() {
 async fn offline_there_is_no_sandbox() {
     let f = Fixture::start(RekorVersion::V2).await;
     let mark = f.path("ran").display().to_string();
-    for arguments in [&["sandbox", "up"][..], &["sandbox", "demo"], &["sandbox", "run", "--", "touch", &mark]]
+    for arguments in [&["sandbox", "run", "--", "touch", &mark][..], &["sandbox", "demo"], &["sandbox", "up"]]
     {
         f.signer(&[&["--offline"], arguments].concat()).await.fails(2, "offline");
         let run = f.signer_with(arguments, &[("SIGNER_OFFLINE", "true")]).await;
