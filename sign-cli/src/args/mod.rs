@@ -47,7 +47,9 @@ pub(crate) enum Command {
     VerifyBlob(VerifyBlob),
     /// List what is attached to an image, unverified
     Tree(Tree),
-    /// Show what a bundle says, and what of that is proven
+    /// Show what a bundle says, and what of that is proven.
+    ///
+    /// Exit status 0 says that the bundle could be read, whatever is proven: nothing is accepted here.
     Inspect(Inspect),
     /// Whom this program trusts: look, update, take along
     #[command(subcommand)]

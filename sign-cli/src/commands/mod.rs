@@ -40,7 +40,11 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Trust(Trust::Show) => ("trust show", trust::show(&context)),
         Command::Trust(Trust::Update) => ("trust update", trust::update(&context)),
         Command::Trust(Trust::Export { folder }) => ("trust export", trust::export(&context, &folder)),
-        Command::Sandbox(Sandbox::Demo) => ("sandbox demo", block_on(sandbox::demo(&context))),
+        Command::Sandbox(Sandbox::Demo) => match block_on(sandbox::demo(&context)) {
+            Ok(Ok(items)) => ("sandbox demo", Ok(items)),
+            Ok(Err(stopped)) => return stopped,
+            Err(error) => ("sandbox demo", Err(error)),
+        },
         Command::Sandbox(Sandbox::Up(args)) => match block_on(sandbox::up(&context, args)) {
             Ok(status) => return status,
             Err(error) => ("sandbox up", Err(error)),

@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use sign_core::{Error, Outcome};
+use sign_core::Error;
 
 use super::Item;
 use super::escape::acts_on_a_terminal;
@@ -67,7 +67,7 @@ impl<'a> Failure<'a> {
 
 pub(super) fn print(
     command: &str,
-    outcome: Outcome,
+    good: &'static str,
     worst: Option<&Error>,
     items: &[Item],
     trust: Option<Value>,
@@ -75,7 +75,7 @@ pub(super) fn print(
     let document = Document {
         schema_version: SCHEMA_VERSION,
         command,
-        outcome: outcome.as_str(),
+        outcome: word(good, worst),
         code: worst.map(|error| error.code().as_str()),
         error: worst.map(Failure::of),
         trust,
@@ -83,7 +83,7 @@ pub(super) fn print(
             .iter()
             .map(|item| Entry {
                 name: &item.name,
-                outcome: item.error.as_ref().map_or(Outcome::Accepted, Error::outcome).as_str(),
+                outcome: word(good, item.error.as_ref()),
                 fields: &item.fields,
                 error: item.error.as_ref().map(Failure::of),
             })
@@ -93,6 +93,11 @@ pub(super) fn print(
     out.write_all(escaped(&serde_json::to_string_pretty(&document)?).as_bytes())?;
     writeln!(out)?;
     out.flush()
+}
+
+/// The word for how it went, of which `good` is that for no error.
+fn word(good: &'static str, error: Option<&Error>) -> &'static str {
+    error.map_or(good, |error| error.outcome().as_str())
 }
 
 /// The same document with everything that a terminal would act on as `\uXXXX`. Outside of its strings,

@@ -16,6 +16,9 @@ use crate::args::Format;
 
 pub(crate) use escape::plain;
 
+/// The word for a command that did or showed what was asked for, and accepted nothing.
+pub(crate) const DONE: &str = "done";
+
 /// What a command has to say about one image or file.
 #[derive(Debug, Default)]
 pub(crate) struct Item {
@@ -91,7 +94,7 @@ impl Output {
         let outcome = worst.map_or(Outcome::Accepted, Error::outcome);
         let printed = match self.format {
             Format::Human => human::print(&items, error.as_ref()),
-            Format::Json => json::print(command, outcome, worst, &items, trust),
+            Format::Json => json::print(command, good(command), worst, &items, trust),
         };
         self.printed(outcome, printed)
     }
@@ -135,6 +138,12 @@ impl Output {
     pub(crate) fn now(self, text: &str) {
         human::now(text);
     }
+}
+
+/// The word for what went well. Only what verifies accepts anything: a script that reads "accepted" must not
+/// take a bundle that was shown, or a list of claims, for a verdict.
+fn good(command: &str) -> &'static str {
+    if matches!(command, "verify" | "verify-blob") { Outcome::Accepted.as_str() } else { DONE }
 }
 
 /// The failure that decides for several: 1 beats 3, which beats 2.

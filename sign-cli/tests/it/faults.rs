@@ -107,7 +107,7 @@ async fn what_was_attached_is_told_apart_from_what_was_not() {
     let document = f.signer(&sign).await.expect(3).json();
     assert_eq!(document["code"], "attach-incomplete");
     assert_eq!(document["results"][0]["outcome"], "unknown");
-    assert_eq!(document["results"][1]["outcome"], "accepted");
+    assert_eq!(document["results"][1]["outcome"], "done");
     f.sandbox.faults().clear();
     f.bare(&image).await;
     f.signer(&f.accepted(&["verify", &layout])).await.expect(0);

@@ -20,7 +20,7 @@ const REPOSITORY: &str = "demo/signer";
 const TAG: &str = "1";
 
 /// The tour.
-pub(crate) async fn demo(context: &Context) -> Result<Vec<Item>> {
+pub(super) async fn demo(context: &Context) -> Result<Vec<Item>> {
     let whole = Instant::now();
     let mut tour = Tour { context, steps: Vec::new() };
 
@@ -142,6 +142,7 @@ impl Tour<'_> {
             .env("SIGNER_OUTPUT", "human")
             .env_remove("SIGNER_VERBOSE")
             .stdin(std::process::Stdio::null())
+            .kill_on_drop(true)
             .output()
             .await
             .map_err(|e| Error::new(Code::Internal, "cannot run this program again").caused_by(e))?;
