@@ -1,5 +1,6 @@
 //! What the global options stand for: trust material, HTTP client, verifier, stores.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -30,6 +31,19 @@ impl Context {
     pub(crate) fn new(global: GlobalArgs) -> Self {
         let output = Output::new(global.output);
         Self { global, output, trust: OnceLock::new() }
+    }
+
+    /// The files that the global options name, which no result may replace.
+    pub(crate) fn files(&self) -> Vec<&Path> {
+        let global = &self.global;
+        let files = [
+            &global.ca_file,
+            &global.trust_config,
+            &global.trusted_root,
+            &global.signing_config,
+            &global.tuf_root,
+        ];
+        files.into_iter().flatten().map(PathBuf::as_path).collect()
     }
 
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {

@@ -88,5 +88,10 @@ pub(crate) fn annotations(pairs: Vec<(String, String)>) -> Result<BTreeMap<Strin
     Ok(annotations)
 }
 
+/// `text` as a name for an image, without what a URL may hold before its @: user and password.
+fn nameable(text: &str) -> &str {
+    if text.contains("://") { text.rsplit_once('@').map_or(text, |(_, address)| address) } else { text }
+}
+
 /// Items in one list, for commands that work on several images.
 pub(crate) type Items = Result<Vec<Item>>;

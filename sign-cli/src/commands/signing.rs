@@ -26,8 +26,8 @@ pub(crate) struct Predicate {
 fn token_source(context: &Context, args: &TokenArgs) -> Result<Box<dyn TokenSource>> {
     if let Some(text) = args.identity_token.as_deref() {
         // A pipe is as good as a file: `<(…)` keeps a token off the disk.
-        if Path::new(text).exists() {
-            return Ok(Box::new(TokenFile::new(text)));
+        if let Some(path) = args.file() {
+            return Ok(Box::new(TokenFile::new(path)));
         }
         // A JWT has two dots. Anything else may still be a secret, so it is not shown.
         if text.split('.').count() == 3 {
@@ -91,6 +91,11 @@ impl Signing {
         context.verbose(|| format!("signing as {}", session.certificate().san()));
         Ok(session)
     }
+}
+
+/// The files that a signing command reads besides those that it signs.
+pub(crate) fn inputs<'a>(context: &'a Context, token: &'a TokenArgs) -> Vec<&'a Path> {
+    context.files().into_iter().chain(token.file()).collect()
 }
 
 /// Reads and checks every `--predicate`.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sign_core::image::{Form, Image, ImagePolicy, ImageVerdict, verify_image};
 use sign_core::{Result, TypeSelector};
 
-use super::{Items, identity, views};
+use super::{Items, identity, nameable, views};
 use crate::args::Verify;
 use crate::context::Context;
 use crate::files::numbered;
@@ -46,18 +46,15 @@ pub(crate) async fn run(context: &Context, args: Verify) -> Items {
         }
     }
     if let Some(path) = &args.write_predicate {
+        let mut inputs = context.files();
+        inputs.extend(args.identity.key.as_deref());
         let count = predicates.len();
         for (index, (item, predicate)) in predicates.iter().enumerate() {
             let Some(item) = items.get_mut(*item) else { continue };
-            views::write_predicate(item, &numbered(path, index, count), predicate, &[]);
+            views::write_predicate(item, &numbered(path, index, count), predicate, &inputs);
         }
     }
     Ok(items)
-}
-
-/// `text` as a name for an image, without what a URL may hold before its @: user and password.
-fn nameable(text: &str) -> &str {
-    if text.contains("://") { text.rsplit_once('@').map_or(text, |(_, address)| address) } else { text }
 }
 
 /// Every candidate with its checks, or with the one it failed.

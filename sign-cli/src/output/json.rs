@@ -12,6 +12,9 @@ use super::escape::acts_on_a_terminal;
 /// Version of the document's shape; raised when a reader would have to change.
 const SCHEMA_VERSION: u32 = 1;
 
+/// The word for an image that was left aside because of another one.
+const SKIPPED: &str = "skipped";
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Document<'a> {
@@ -83,7 +86,7 @@ pub(super) fn print(
             .iter()
             .map(|item| Entry {
                 name: &item.name,
-                outcome: word(good, item.error.as_ref()),
+                outcome: word(if item.skipped { SKIPPED } else { good }, item.error.as_ref()),
                 fields: &item.fields,
                 error: item.error.as_ref().map(Failure::of),
             })

@@ -28,6 +28,8 @@ pub(crate) struct Item {
     pub(crate) lines: Vec<String>,
     /// For machines.
     pub(crate) fields: Map<String, Value>,
+    /// Whether nothing was done about it, because of another one.
+    pub(crate) skipped: bool,
     /// Why it is not accepted or done.
     pub(crate) error: Option<Error>,
     /// For people, under the error.
@@ -41,6 +43,10 @@ impl Item {
 
     pub(crate) fn failed(name: impl Into<String>, error: Error) -> Self {
         Self { name: name.into(), error: Some(error), ..Self::default() }
+    }
+
+    pub(crate) fn skipped(name: impl Into<String>) -> Self {
+        Self { name: name.into(), skipped: true, ..Self::default() }
     }
 
     pub(crate) fn line(mut self, line: impl Into<String>) -> Self {

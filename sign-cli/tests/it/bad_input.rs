@@ -16,6 +16,8 @@ async fn documents_that_cannot_be_attested() {
         ("{}", &[], "predicate-unknown"),
         (CYCLONEDX, &["--type", "spdx"], "predicate-mismatch"),
         (CYCLONEDX, &["--type", "word"], "invalid-argument"),
+        ("{}", &["--type", "https://example.com/a\u{1b}b"], "invalid-argument"),
+        ("{}", &["--type", "https://example.com/a b"], "invalid-argument"),
         (r#"{"spdxVersion":"SPDX-2.3"}"#, &[], "predicate-mismatch"),
         (r#"{"bomFormat":"CycloneDX","spdxVersion":"SPDX-2.3"}"#, &[], "predicate-unknown"),
         (

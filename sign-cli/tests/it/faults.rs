@@ -113,6 +113,30 @@ async fn what_was_attached_is_told_apart_from_what_was_not() {
     f.signer(&f.accepted(&["verify", &layout])).await.expect(0);
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_layout_that_takes_nothing_is_found_out_before_anything_is_logged() {
+    let f = Fixture::start(RekorVersion::V2).await;
+    let image = f.image("app");
+    // Permissions bind no administrator, and the longest path does (4095 bytes): the blobs that are there can
+    // be read, and the longer name of a temporary file beside them cannot be made.
+    let longest = 4095 - "/blobs/sha256/".len() - 64;
+    let mut folder = f.path("deep");
+    while folder.as_os_str().len() < longest - 256 {
+        folder.push("d".repeat(128));
+    }
+    std::fs::create_dir_all(&folder).unwrap();
+    folder.push("d".repeat(longest - folder.as_os_str().len() - 1));
+    std::fs::rename(f.path("layout-app"), &folder).unwrap();
+    let layout = format!("oci-layout:{}", folder.display());
+    let bundle = f.path("out.json").display().to_string();
+    let first = f.next_log_index().await;
+    f.refuses(&["sign", &image, &layout, "--bundle", &bundle], 2, "file-unreadable").await;
+    f.bare(&image).await;
+    assert!(!f.path("out.1.json").exists());
+    assert_eq!(f.next_log_index().await, first + 1, "something was logged in between");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tag_that_moves_leaves_the_printed_digest_signed() {
     let f = Fixture::start(RekorVersion::V2).await;

@@ -63,6 +63,17 @@ async fn several_images_have_one_verdict_and_each_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn each_of_several_images_that_are_not_signed_is_told() {
+    let f = Fixture::start(RekorVersion::V2).await;
+    let (one, two, none) = (f.image("one"), f.image("two"), format!("{}/none:1", f.sandbox.urls().registry));
+    let document = f.signer(&["sign", &one, &none, &two, "-o", "json"]).await.expect(2).json();
+    let results = document["results"].as_array().unwrap();
+    let told: Vec<_> = results.iter().map(|r| json!([r["name"], r["outcome"]])).collect();
+    assert_eq!(told, [json!([one, "skipped"]), json!([none, "usage"]), json!([two, "skipped"])]);
+    f.bare(&one).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn flags_win_over_the_environment() {
     let f = Fixture::start(RekorVersion::V2).await;
     let (file, bundle) = (f.file("a.txt", "hello"), f.path("a.json").display().to_string());
@@ -160,10 +171,10 @@ async fn text_from_outside_does_not_reach_a_terminal_raw() {
     let runs: &[(&[&str], i32)] = &[
         (&["sign", &image, "-a", &annotation, "--bundle", &bundle], 0),
         (&["attest", &image, "--predicate", &sbom], 0),
-        (&["attest", &image, "--predicate", &other, "--type", &kind], 0),
+        (&["attest", &image, "--predicate", &other, "--type", &kind], 2),
         (&["attest", &image, "--predicate", &duplicate, "--type", "https://example.com/p"], 2),
         (&["tree", &image], 0),
-        (&f.accepted(&["verify", &image, "--type", &kind]), 0),
+        (&f.accepted(&["verify", &image, "--type", &kind]), 2),
         (&f.accepted(&["verify", &image, "-a", "x=y"]), 1),
         (&f.accepted(&["verify", &image, "--type", "https://example.com/none"]), 1),
         (&["verify", &image, "--certificate-identity", HOSTILE, "--certificate-oidc-issuer", HOSTILE], 1),

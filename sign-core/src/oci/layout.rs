@@ -191,6 +191,25 @@ impl Layout {
         Ok(digest)
     }
 
+    /// Tries to write where [`Layout::attach_now`] will.
+    fn try_writing(&self) -> Result<()> {
+        let directory = self.reference.directory();
+        let blobs = self.blob_path(&Digest::sha256(EMPTY_CONFIG));
+        for file in [directory.join(INDEX), blobs] {
+            // A folder that is missing will be made, in one that was tried.
+            if file.parent().is_some_and(Path::is_dir) {
+                let temporary = beside(&file);
+                let tried = OpenOptions::new().write(true).create_new(true).open(&temporary);
+                let tried = tried.and_then(|_| fs::remove_file(&temporary));
+                tried.map_err(|e| {
+                    unwritable(&file, e)
+                        .hint("give it write permission, or write the bundle to a file alone: --bundle FILE --no-upload")
+                })?;
+            }
+        }
+        Ok(())
+    }
+
     fn attach_now(&self, subject: &Descriptor, attachment: &Attachment) -> Result<Descriptor> {
         let manifest = referrer_manifest(
             subject,
@@ -267,6 +286,10 @@ impl Store for Layout {
         self.find_legacy(subject, tag)
     }
 
+    async fn check_attachable(&self) -> Result<()> {
+        self.try_writing()
+    }
+
     async fn attach(&self, subject: &Descriptor, attachment: &Attachment) -> Result<Descriptor> {
         let (layout, subject, attachment) = (self.clone(), subject.clone(), attachment.clone());
         // Waiting for another writer must not hold up other tasks.
@@ -305,10 +328,16 @@ impl LockFile {
                     std::thread::sleep(Duration::from_millis(20));
                 }
                 Err(e) => {
-                    return Err(Error::new(Code::AttachIncomplete, "the layout's index could not be locked")
-                        .found(path.display())
-                        .hint("remove the lock file if no other program is writing to the layout")
-                        .caused_by(e));
+                    let error = Error::new(Code::AttachIncomplete, "the layout's index could not be locked")
+                        .found(format!("{}: {e}", path.display()));
+                    let held = e.kind() == ErrorKind::AlreadyExists;
+                    let error = error.caused_by(e);
+                    return Err(match held {
+                        true => {
+                            error.hint("remove the lock file if no other program is writing to the layout")
+                        }
+                        false => error,
+                    });
                 }
             }
         }
@@ -325,7 +354,7 @@ impl Drop for LockFile {
 /// The content of a file of at most `limit` bytes; `None` if there is no such file.
 fn read_file(path: &Path, limit: usize) -> Result<Option<Vec<u8>>> {
     let failed = |e: std::io::Error| {
-        Error::new(Code::FileUnreadable, "a file could not be read").found(path.display()).caused_by(e)
+        Error::new(Code::FileUnreadable, format!("cannot read {}", path.display())).found(&e).caused_by(e)
     };
     let file = match File::open(path) {
         Ok(file) => file,
@@ -344,11 +373,7 @@ fn read_file(path: &Path, limit: usize) -> Result<Option<Vec<u8>>> {
 
 /// Writes next to `path` and renames, so that a reader sees the old or the new content and never a part.
 fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    static COUNTER: AtomicU64 = AtomicU64::new(0);
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}-{}.tmp", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed)));
-    let temporary = path.with_file_name(name);
+    let temporary = beside(path);
     let write = || {
         path.parent().map_or(Ok(()), fs::create_dir_all)?;
         let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
@@ -358,6 +383,19 @@ fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
     };
     write().map_err(|e| {
         let _ = fs::remove_file(&temporary);
-        Error::new(Code::FileUnreadable, "a file could not be written").found(path.display()).caused_by(e)
+        unwritable(path, e)
     })
+}
+
+/// A name next to `path` that nobody else uses.
+fn beside(path: &Path) -> PathBuf {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}-{}.tmp", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed)));
+    path.with_file_name(name)
+}
+
+fn unwritable(path: &Path, e: std::io::Error) -> Error {
+    Error::new(Code::FileUnreadable, format!("cannot write {}", path.display())).found(&e).caused_by(e)
 }

@@ -206,9 +206,8 @@ impl Store for Registry {
             (None, Some(said)) => said,
             (None, None) => Digest::sha256(&answer.body),
         };
-        check_digest(&digest, &answer.body).map_err(|e| e.context(&self.reference))?;
-        let manifest = Manifest::parse(content_type(&answer.headers), &answer.body)
-            .map_err(|e| e.context(&self.reference))?;
+        check_digest(&digest, &answer.body)?;
+        let manifest = Manifest::parse(content_type(&answer.headers), &answer.body)?;
         let descriptor = Descriptor::named(manifest.media_type(), digest.clone(), answer.body.len());
         *self.resolved.lock().await = Some((digest, answer.body));
         Ok(descriptor)

@@ -157,8 +157,10 @@ impl PredicateTypes {
 
     fn uri(&self, text: &str) -> Result<String> {
         // Compared byte for byte when read, so it is kept as written and not normalised.
+        // The parser drops line breaks and encodes what no URI has in it (RFC 3986 §2): none of that is signed.
+        let in_ascii = text.bytes().all(|b| b.is_ascii_graphic());
         match url::Url::parse(text) {
-            Ok(url) if url.has_host() || url.scheme() == "urn" => Ok(text.to_owned()),
+            Ok(url) if in_ascii && (url.has_host() || url.scheme() == "urn") => Ok(text.to_owned()),
             _ => Err(Error::new(Code::InvalidArgument, "not a predicate type")
                 .expected(format!("auto, {} or an absolute URI", self.names()))
                 .found(text)),
