@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use sign_core::image::{Attached, Work, attach, attestation_statement, sign_all};
 use sign_core::{Clock as _, Result, Session, SystemClock};
 
-use super::{Items, sign, signing};
+use super::{Items, counted, sign, signing};
 use crate::args::{Attest, SigningArgs};
 use crate::context::Context;
 use crate::files::Destination;
@@ -67,7 +67,10 @@ pub(crate) async fn sign_and_attach(
     let signing = signing::Signing::prepare(context, &args.token)?;
     let session = signing.session(context).await?;
     let mut signed = {
-        let _progress = Progress::start(context.output, &format!("signing {count} statements"));
+        let _progress = Progress::start(
+            context.output,
+            &format!("signing {}", counted(count, "statement", "statements")),
+        );
         sign_all(&session, work).await?
     };
     for (item, file) in signed.iter().zip(&files) {
@@ -78,7 +81,8 @@ pub(crate) async fn sign_and_attach(
     let results = if args.no_upload {
         signed.iter().map(|_| Ok(())).collect()
     } else {
-        let _progress = Progress::start(context.output, &format!("attaching {count} bundles"));
+        let _progress =
+            Progress::start(context.output, &format!("attaching {}", counted(count, "bundle", "bundles")));
         attach(&mut signed, SystemClock.now()).await
     };
     let attached = results.iter().filter(|result| result.is_ok()).count();
@@ -102,9 +106,9 @@ pub(crate) async fn sign_and_attach(
 fn tell(item: &Attached, session: &Session<'_>) -> Item {
     let certificate = session.certificate();
     let name = item.image.store.name();
-    let verb = if item.referrer.is_some() { "attached" } else { "signed" };
+    let (verb, to) = if item.referrer.is_some() { ("attached", "to") } else { ("signed", "about") };
     let mut told = Item::new(&item.image.reference)
-        .line(format!("{verb} {} to {name}@{}", item.predicate_type, item.subject.digest))
+        .line(format!("{verb} {} {to} {name}@{}", item.predicate_type, item.subject.digest))
         .line(format!("  signer     {}", certificate.san()))
         .field("image", name)
         .field("digest", item.subject.digest.to_string())

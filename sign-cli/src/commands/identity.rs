@@ -4,6 +4,7 @@ use sign_core::{
     Claim, Code, Error, Identity, IdentityPolicy, IssuerRule, Pattern, PublicKey, Requirement, Result,
 };
 
+use super::counted;
 use crate::args::IdentityArgs;
 use crate::files::read_file;
 
@@ -50,7 +51,11 @@ pub(crate) fn requirement(args: &IdentityArgs) -> Result<Requirement> {
         (n, m) => {
             return Err(Error::new(Code::InvalidArgument, "identities and issuers do not pair")
                 .expected("as many issuers as identities, or one issuer for all")
-                .found(format!("{n} identities and {m} issuers")));
+                .found(format!(
+                    "{} and {}",
+                    counted(n, "identity", "identities"),
+                    counted(m, "issuer", "issuers")
+                )));
         }
     };
     let identities = paired
@@ -68,8 +73,20 @@ fn patterns(exact: &[String], regexes: &[String]) -> Result<Vec<Pattern>> {
     exact
         .iter()
         .map(|text| Ok(Pattern::exact(text)))
-        .chain(regexes.iter().map(|text| Pattern::regex(text)))
+        .chain(regexes.iter().map(|text| Pattern::regex(text).map_err(in_one_line)))
         .collect()
+}
+
+/// The parser draws the expression with a mark under it, each on a line of its own.
+fn in_one_line(error: Error) -> Error {
+    let says_something = |line: &&str| line.chars().any(|c| c != '^');
+    let found = error
+        .found_value()
+        .map(|found| found.lines().map(str::trim).filter(says_something).collect::<Vec<_>>().join(" "));
+    match found {
+        Some(found) => error.found(found),
+        None => error,
+    }
 }
 
 fn issuers(args: &IdentityArgs) -> Result<Vec<IssuerRule>> {
@@ -88,15 +105,20 @@ fn issuers(args: &IdentityArgs) -> Result<Vec<IssuerRule>> {
 /// The claims that narrow every identity. Each is compared exactly.
 fn claims(args: &IdentityArgs) -> Result<Vec<(Claim, Pattern)>> {
     let repository = args.repository.as_deref().map(|repository| {
+        let is_name = repository.contains('/') && repository.split('/').all(|part| !part.is_empty());
         if repository.contains("://") {
-            (Claim::SourceRepositoryUri, Pattern::exact(repository))
+            Ok((Claim::SourceRepositoryUri, Pattern::exact(repository)))
+        } else if is_name {
+            Ok((Claim::GithubWorkflowRepository, Pattern::exact(repository)))
         } else {
-            (Claim::GithubWorkflowRepository, Pattern::exact(repository))
+            Err(Error::new(Code::InvalidArgument, "not a repository")
+                .expected("OWNER/NAME, or the repository's URL")
+                .found(repository))
         }
     });
     let exact = |claim, value: &Option<String>| value.as_deref().map(|text| (claim, Pattern::exact(text)));
     let named = [
-        repository,
+        repository.transpose()?,
         exact(Claim::GithubWorkflowName, &args.workflow),
         exact(Claim::SourceRepositoryRef, &args.git_ref),
         exact(Claim::SourceRepositoryDigest, &args.commit),

@@ -27,32 +27,36 @@ use crate::output::Item;
 pub(crate) fn run(cli: Cli) -> ExitCode {
     let Cli { global, command } = cli;
     let context = Context::new(global);
-    let (name, items) = match command {
-        Command::Sign(args) => ("sign", block_on(sign::run(&context, args))),
-        Command::Attest(args) => ("attest", block_on(attest::run(&context, args))),
-        Command::Verify(args) => ("verify", block_on(verify::run(&context, args))),
-        Command::SignBlob(args) => ("sign-blob", block_on(blob::sign(&context, args))),
-        Command::AttestBlob(args) => ("attest-blob", block_on(blob::attest(&context, args))),
+    if let Err(error) = context.check_ca_file() {
+        return context.output.finish(name_of(&command), Err(error), None);
+    }
+    let name = name_of(&command);
+    let items = match command {
+        Command::Sign(args) => block_on(sign::run(&context, args)),
+        Command::Attest(args) => block_on(attest::run(&context, args)),
+        Command::Verify(args) => block_on(verify::run(&context, args)),
+        Command::SignBlob(args) => block_on(blob::sign(&context, args)),
+        Command::AttestBlob(args) => block_on(blob::attest(&context, args)),
         // Synchronous to the end: no runtime is started for it.
-        Command::VerifyBlob(args) => ("verify-blob", blob::verify(&context, &args)),
-        Command::Tree(args) => ("tree", block_on(tree::run(&context, args))),
-        Command::Inspect(args) => ("inspect", inspect::run(&context, &args)),
-        Command::Trust(Trust::Show) => ("trust show", trust::show(&context)),
-        Command::Trust(Trust::Update) => ("trust update", trust::update(&context)),
-        Command::Trust(Trust::Export { folder }) => ("trust export", trust::export(&context, &folder)),
+        Command::VerifyBlob(args) => blob::verify(&context, &args),
+        Command::Tree(args) => block_on(tree::run(&context, args)),
+        Command::Inspect(args) => inspect::run(&context, &args),
+        Command::Trust(Trust::Show) => trust::show(&context),
+        Command::Trust(Trust::Update) => trust::update(&context),
+        Command::Trust(Trust::Export { folder }) => trust::export(&context, &folder),
         Command::Sandbox(Sandbox::Demo) => match block_on(sandbox::demo(&context)) {
-            Ok(Ok(items)) => ("sandbox demo", Ok(items)),
+            Ok(Ok(items)) => Ok(items),
             Ok(Err(stopped)) => return stopped,
-            Err(error) => ("sandbox demo", Err(error)),
+            Err(error) => Err(error),
         },
         Command::Sandbox(Sandbox::Up(args)) => match block_on(sandbox::up(&context, args)) {
             Ok(status) => return status,
-            Err(error) => ("sandbox up", Err(error)),
+            Err(error) => Err(error),
         },
         Command::Sandbox(Sandbox::Run { options, command }) => {
             match block_on(sandbox::run_command(&context, options, command)) {
                 Ok(status) => return status,
-                Err(error) => ("sandbox run", Err(error)),
+                Err(error) => Err(error),
             }
         }
         Command::Completions { shell } => {
@@ -63,6 +67,27 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         }
     };
     context.output.finish(name, items, context.trust_summary())
+}
+
+/// What the command is called, as its output says it.
+fn name_of(command: &Command) -> &'static str {
+    match command {
+        Command::Sign(_) => "sign",
+        Command::Attest(_) => "attest",
+        Command::Verify(_) => "verify",
+        Command::SignBlob(_) => "sign-blob",
+        Command::AttestBlob(_) => "attest-blob",
+        Command::VerifyBlob(_) => "verify-blob",
+        Command::Tree(_) => "tree",
+        Command::Inspect(_) => "inspect",
+        Command::Trust(Trust::Show) => "trust show",
+        Command::Trust(Trust::Update) => "trust update",
+        Command::Trust(Trust::Export { .. }) => "trust export",
+        Command::Sandbox(Sandbox::Demo) => "sandbox demo",
+        Command::Sandbox(Sandbox::Up(_)) => "sandbox up",
+        Command::Sandbox(Sandbox::Run { .. }) => "sandbox run",
+        Command::Completions { .. } => "completions",
+    }
 }
 
 fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
@@ -86,6 +111,11 @@ pub(crate) fn annotations(pairs: Vec<(String, String)>) -> Result<BTreeMap<Strin
         annotations.insert(key, value);
     }
     Ok(annotations)
+}
+
+/// A number of things, in words.
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// `text` as a name for an image, without what a URL may hold before its @: user and password.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use sign_core::image::{Image, Work, signature_statement};
-use sign_core::{Outcome, Result};
+use sign_core::{Code, Outcome, Result};
 
-use super::{Items, attest::sign_and_attach, nameable};
+use super::{Items, attest::sign_and_attach, nameable, signing};
 use crate::args::{ImageArgs, Sign};
 use crate::context::Context;
 use crate::output::Item;
@@ -58,7 +58,10 @@ pub(crate) async fn resolve(context: &Context, args: &ImageArgs) -> Result<Vec<I
 }
 
 async fn resolve_one(context: &Context, args: &ImageArgs, text: &str) -> Result<Image> {
-    let (store, attachments) = context.stores(text, &args.registry)?;
+    let (store, attachments) = context.stores(text, &args.registry).map_err(|e| match e.code() {
+        Code::OfflineRequired => signing::needs_network(),
+        _ => e,
+    })?;
     let image = Image::resolve(store, text, args.all_platforms).await?.with_attachments(attachments);
     context.verbose(|| format!("{text} is {}", image.digest()));
     Ok(image)

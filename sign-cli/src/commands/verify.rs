@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use sign_core::image::{Form, Image, ImagePolicy, ImageVerdict, verify_image};
-use sign_core::{Result, TypeSelector};
+use sign_core::{Code, Error, Result, TypeSelector};
 
-use super::{Items, identity, nameable, views};
+use super::{Items, counted, identity, nameable, views};
 use crate::args::Verify;
 use crate::context::Context;
 use crate::files::numbered;
@@ -33,7 +33,11 @@ pub(crate) async fn run(context: &Context, args: Verify) -> Items {
             Ok(image) => {
                 for subject in image.subjects() {
                     context.verbose(|| format!("{text} is {}", subject.digest));
-                    let verdict = verify_image(&verifier, image.attachments.as_ref(), subject, &policy).await;
+                    let mut verdict =
+                        verify_image(&verifier, image.attachments.as_ref(), subject, &policy).await;
+                    if !policy.types.is_empty() {
+                        verdict.result = verdict.result.map_err(type_was_named);
+                    }
                     if args.write_predicate.is_some() && verdict.result.is_ok() {
                         let statements = verdict.accepted.iter().filter_map(|a| a.verified.statement());
                         predicates.extend(statements.map(|s| (items.len(), s.predicate().to_vec())));
@@ -55,6 +59,14 @@ pub(crate) async fn run(context: &Context, args: Verify) -> Items {
         }
     }
     Ok(items)
+}
+
+/// Nobody who named a type needs to hear that types can be named.
+fn type_was_named(error: Error) -> Error {
+    if error.code() != Code::PredicateTypeMismatch {
+        return error;
+    }
+    error.hint("`signer tree` shows what is attached; was this attested, and attached here?")
 }
 
 /// Every candidate with its checks, or with the one it failed.
@@ -118,7 +130,8 @@ fn tell(image: &Image, verdict: ImageVerdict, verbose: bool) -> Item {
         }
     }
     if !verdict.rejected.is_empty() {
-        item = item.line(format!("  not accepted: {} other candidates", verdict.rejected.len()));
+        let others = counted(verdict.rejected.len(), "other candidate", "other candidates");
+        item = item.line(format!("  not accepted: {others}"));
     }
     item
 }

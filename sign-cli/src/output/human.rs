@@ -39,8 +39,17 @@ fn describe(out: &mut impl io::Write, name: &str, error: &Error) -> io::Result<(
     if let Some(found) = error.found_value() {
         writeln!(out, "  found:    {}", plain(found))?;
     }
+    let mut others: Vec<(String, usize)> = Vec::new();
     for other in error.others() {
-        writeln!(out, "  also:     {}", plain(&other.to_string()))?;
+        let text = other.to_string();
+        match others.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, times)) => *times += 1,
+            None => others.push((text, 1)),
+        }
+    }
+    for (text, times) in others {
+        let times = if times > 1 { format!(" ({times} times)") } else { String::new() };
+        writeln!(out, "  also:     {}{times}", plain(&text))?;
     }
     if let Some(hint) = error.hint_text() {
         writeln!(out, "  hint:     {}", plain(hint))?;

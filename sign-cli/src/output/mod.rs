@@ -102,15 +102,22 @@ impl Output {
             Format::Human => human::print(&items, error.as_ref()),
             Format::Json => json::print(command, good(command), worst, &items, trust),
         };
-        self.printed(outcome, printed)
+        self.printed(command, outcome, printed)
     }
 
-    fn printed(self, outcome: Outcome, printed: io::Result<()>) -> ExitCode {
+    fn printed(self, command: &str, outcome: Outcome, printed: io::Result<()>) -> ExitCode {
         match printed {
             Ok(()) => ExitCode::from(outcome.exit_status()),
-            // A verdict that nobody could read is not a verdict.
+            // Whoever closes the pipe has read enough, and what was done is done. A verdict is another matter:
+            // one that nobody could read is none.
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe && !decides(command) => {
+                ExitCode::from(outcome.exit_status())
+            }
             Err(e) => {
                 self.note(&format!("error: the result could not be written: {e} [{}]", Code::Internal));
+                if outcome == Outcome::Accepted && !decides(command) {
+                    self.note("  what was asked for was done all the same");
+                }
                 ExitCode::from(Outcome::Unknown.exit_status())
             }
         }
@@ -132,7 +139,7 @@ impl Output {
     /// Bytes of our own making, as they are.
     pub(crate) fn raw(self, bytes: &[u8]) -> ExitCode {
         let mut out = io::stdout().lock();
-        self.printed(Outcome::Accepted, out.write_all(bytes).and_then(|()| out.flush()))
+        self.printed("", Outcome::Accepted, out.write_all(bytes).and_then(|()| out.flush()))
     }
 
     /// A note for people on stderr, while the work goes on.
@@ -149,7 +156,12 @@ impl Output {
 /// The word for what went well. Only what verifies accepts anything: a script that reads "accepted" must not
 /// take a bundle that was shown, or a list of claims, for a verdict.
 fn good(command: &str) -> &'static str {
-    if matches!(command, "verify" | "verify-blob") { Outcome::Accepted.as_str() } else { DONE }
+    if decides(command) { Outcome::Accepted.as_str() } else { DONE }
+}
+
+/// Whether a command answers the question whether to accept something.
+fn decides(command: &str) -> bool {
+    matches!(command, "verify" | "verify-blob")
 }
 
 /// The failure that decides for several: 1 beats 3, which beats 2.

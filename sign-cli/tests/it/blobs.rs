@@ -119,7 +119,9 @@ async fn inspect_tells_claims_from_proof() {
     assert!(run.stdout.contains("Not proven:"), "{}", run.stdout);
     // Shown, and not accepted: nobody can take this for a verdict.
     let document = other.signer(&["inspect", &bundle, "-o", "json"]).await.expect(0).json();
-    assert_eq!(document["results"][0]["proven"]["signature"], false);
+    for claim in ["signature", "identity", "issuer", "messageDigest"] {
+        assert_eq!(document["results"][0]["proven"][claim], false, "{claim}");
+    }
     assert_eq!((&document["outcome"], &document["results"][0]["outcome"]), (&json!("done"), &json!("done")));
 }
 

@@ -98,6 +98,18 @@ async fn a_registry_that_takes_nothing_fails_the_command() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_hangs_costs_one_deadline() {
+    let f = Fixture::start(RekorVersion::V2).await;
+    let image = f.image("team/app");
+    f.sandbox.faults().set(Fault::RegistryHang);
+    let started = std::time::Instant::now();
+    let run = f.signer(&["tree", &image, "--timeout", "6"]).await;
+    assert!(started.elapsed() < std::time::Duration::from_secs(10), "{:?}", started.elapsed());
+    assert!(run.stderr.contains("http://") && run.stderr.contains("https://"), "{}", run.stderr);
+    run.fails(3, "service-unavailable");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_attached_is_told_apart_from_what_was_not() {
     let f = Fixture::start(RekorVersion::V2).await;
     let image = f.image("app");

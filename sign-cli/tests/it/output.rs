@@ -14,6 +14,7 @@ async fn a_command_line_that_makes_no_sense_is_told_in_json_too() {
     let cases: &[(&[&str], &str, &str)] = &[
         (&["verify", "--no-such-flag"], "verify", "--no-such-flag"),
         (&["attest", &image], "attest", "--predicate"),
+        (&["attest", &image], "attest", "--statement"),
         (&["sign-blob"], "sign-blob", "--bundle"),
         (&["sign", &image, "-a", "novalue"], "sign", "KEY=VALUE"),
         (&["sandbox", "up", "--fault", "no-such-fault"], "sandbox up", "rekor-down"),
@@ -89,6 +90,19 @@ async fn flags_win_over_the_environment() {
     f.signer_with(&verify, &elsewhere).await.fails(2, "file-unreadable");
     let json = f.signer_with(&[&verify[..], &["-o", "human"]].concat(), &[("SIGNER_OUTPUT", "json")]).await;
     assert!(json.expect(0).stdout.starts_with("verified"));
+    // One that excludes what a variable says is no conflict either; two variables are, and are named.
+    let by_pattern =
+        [("SIGNER_CERTIFICATE_IDENTITY_REGEXP", "x@example\\.com"), ("SIGNER_KEY", "/nonexistent")];
+    f.signer_with(&verify, &by_pattern).await.expect(0);
+    let both = [by_pattern[0], ("SIGNER_CERTIFICATE_IDENTITY", EMAIL)];
+    let run = f.signer_with(&["verify-blob", &file, "--bundle", &bundle], &both).await;
+    for (variable, _) in both {
+        assert!(run.stderr.contains(variable), "{}", run.stderr);
+    }
+    run.fails(2, "invalid-argument");
+    let image = f.image("team/app");
+    let login = [("SIGNER_REGISTRY_USERNAME", "u"), ("SIGNER_REGISTRY_PASSWORD", "p")];
+    f.signer_with(&["tree", &image, "--registry-token", "t"], &login).await.expect(0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -201,13 +215,22 @@ async fn a_result_that_nobody_can_read_is_no_success() {
     let (file, bundle) = (f.file("a.txt", "hello"), f.path("a.json").display().to_string());
     f.signer(&["sign-blob", &file, "--bundle", &bundle]).await.expect(0);
     let verify = f.accepted(&["verify-blob", &file, "--bundle", &bundle]);
-    for arguments in [&verify[..], &["completions", "bash"], &[&verify[..], &["-o", "json"]].concat()] {
+    // Whoever closes the pipe early has read enough of what is only shown, or is done already.
+    let (again, image) = (["sign-blob", &file, "--bundle", &bundle], f.image("app"));
+    for (arguments, status) in [
+        (&verify[..], 3),
+        (&[&verify[..], &["-o", "json"]].concat(), 3),
+        (&["completions", "bash"], 0),
+        (&["tree", &image], 0),
+        (&again, 0),
+    ] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let child = f.command().args(arguments).stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
         let output = child.wait_with_output().await.unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(3), "{stderr}");
-        assert!(stderr.contains("could not be written") && !stderr.contains("panicked"), "{stderr}");
+        assert_eq!(output.status.code(), Some(status), "{arguments:?} {stderr}");
+        assert_eq!(stderr.contains("could not be written"), status == 3, "{stderr}");
+        assert!(!stderr.contains("panicked"), "{stderr}");
     }
 }

@@ -120,5 +120,8 @@ async fn the_tour_ends_well_and_says_how_long_each_step_took() {
     let document = f.signer(&["sandbox", "demo", "-o", "json"]).await.expect(0).json();
     let steps = document["results"][0]["steps"].as_array().unwrap();
     assert!(steps.len() >= 9, "{document}");
+    let told = &document["results"][0];
+    assert!(told["digest"].as_str().is_some_and(|digest| digest.starts_with("sha256:")), "{document}");
+    assert_eq!(told["predicateTypes"].as_array().map(Vec::len), Some(2), "{document}");
     assert!(steps.iter().all(|step| step["milliseconds"].is_u64()), "{document}");
 }

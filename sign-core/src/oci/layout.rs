@@ -35,6 +35,8 @@ const MAX_MARKER: usize = 4096;
 const INDEX: &str = "index.json";
 /// Held while [`INDEX`] is written.
 const LOCK: &str = "index.json.lock";
+/// Most tags or digests that a message lists.
+const SHOWN: usize = 5;
 /// Longest wait for another process that writes.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
 
@@ -83,8 +85,14 @@ impl Layout {
         let bytes = read_file(&path, MAX_MANIFEST)?.ok_or_else(|| {
             Error::new(Code::SubjectNotFound, "the image layout has no index").found(path.display())
         })?;
-        let Manifest::Index(index) = Manifest::parse(Some(OCI_INDEX), &bytes)? else {
-            return Err(Error::new(Code::ManifestInvalid, "the layout's index is not an index"));
+        let named = |e: Error| {
+            let found = e.found_value().map_or(String::new(), |found| format!(": {found}"));
+            Error::new(e.code(), format!("the layout's index is not acceptable, {}", path.display()))
+                .found(format!("{}{found}", e.message()))
+                .caused_by(e)
+        };
+        let Manifest::Index(index) = Manifest::parse(Some(OCI_INDEX), &bytes).map_err(named)? else {
+            return Err(named(Error::new(Code::ManifestInvalid, "not an index")));
         };
         let document = serde_json::from_slice(&bytes).map_err(|e| {
             Error::new(Code::ManifestInvalid, "the layout's index does not parse").caused_by(e)
@@ -100,7 +108,9 @@ impl Layout {
 
     /// The entry of the index that the reference means.
     fn find(&self, entries: Vec<Descriptor>) -> Result<Descriptor> {
-        let not_found = |message: &str| Error::new(Code::SubjectNotFound, message).found(&self.reference);
+        let held = held(&entries);
+        let not_found =
+            |message: &str| Error::new(Code::SubjectNotFound, message).expected(&self.reference).found(&held);
         if let Some(digest) = self.reference.digest() {
             if let Some(entry) = entries.into_iter().find(|entry| &entry.digest == digest) {
                 return Ok(entry);
@@ -130,10 +140,16 @@ impl Layout {
         candidates = distinct(candidates);
         match (candidates.pop(), candidates.is_empty()) {
             (Some(only), true) => Ok(only),
-            (Some(_), false) => {
+            (Some(last), false) => {
+                candidates.push(last);
+                let digests = candidates.iter().map(|entry| entry.digest.to_string()).collect();
+                let hint = match self.reference.tag() {
+                    Some(_) => "name one by its digest, with @DIGEST",
+                    None => "name one, with :TAG or @DIGEST",
+                };
                 Err(Error::new(Code::InvalidArgument, "the layout holds several images that could be meant")
-                    .found(format!("{} images", candidates.len() + 1))
-                    .hint("name one, with :TAG or @DIGEST"))
+                    .found(a_few(digests))
+                    .hint(hint))
             }
             (None, _) => Err(not_found("the image is not in the layout")),
         }
@@ -297,6 +313,21 @@ impl Store for Layout {
             .await
             .map_err(|e| Error::new(Code::Internal, "writing to the layout was interrupted").caused_by(e))?
     }
+}
+
+/// What can be asked for by name in a layout.
+fn held(entries: &[Descriptor]) -> String {
+    let images = entries.iter().filter(|entry| !is_legacy(entry));
+    let tags: Vec<String> = images.filter_map(|entry| entry.annotations.get(REF_NAME).cloned()).collect();
+    if tags.is_empty() { "no image with a tag".into() } else { format!("the tags {}", a_few(tags)) }
+}
+
+/// The first of a list that may be long.
+fn a_few(mut texts: Vec<String>) -> String {
+    let all = texts.len();
+    texts.truncate(SHOWN);
+    let more = if all > SHOWN { format!(" and {} more", all - SHOWN) } else { String::new() };
+    format!("{}{more}", texts.join(", "))
 }
 
 /// The tag that an entry of the index has. Some tools write the whole reference.
