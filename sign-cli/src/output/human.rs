@@ -8,13 +8,8 @@ use super::{Item, plain};
 
 /// Prints results to stdout and failures to stderr.
 pub(super) fn print(items: &[Item], error: Option<&Error>) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    for item in items {
-        for line in &item.lines {
-            writeln!(out, "{}", plain(line))?;
-        }
-    }
-    out.flush()?;
+    // That nobody reads the results keeps no failure back.
+    let results = print_results(items);
     let mut err = io::stderr().lock();
     for item in items {
         if let Some(error) = &item.error {
@@ -27,7 +22,15 @@ pub(super) fn print(items: &[Item], error: Option<&Error>) -> io::Result<()> {
     if let Some(error) = error {
         describe(&mut err, "", error)?;
     }
-    Ok(())
+    results
+}
+
+fn print_results(items: &[Item]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    for line in items.iter().flat_map(|item| &item.lines) {
+        writeln!(out, "{}", plain(line))?;
+    }
+    out.flush()
 }
 
 fn describe(out: &mut impl io::Write, name: &str, error: &Error) -> io::Result<()> {

@@ -2,6 +2,7 @@
 //!
 //! Source: OCI image specification 1.1, "Image Layout".
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -318,8 +319,11 @@ impl Store for Layout {
 /// What can be asked for by name in a layout.
 fn held(entries: &[Descriptor]) -> String {
     let images = entries.iter().filter(|entry| !is_legacy(entry));
-    let tags: Vec<String> = images.filter_map(|entry| entry.annotations.get(REF_NAME).cloned()).collect();
-    if tags.is_empty() { "no image with a tag".into() } else { format!("the tags {}", a_few(tags)) }
+    let tags: BTreeSet<&String> = images.filter_map(|entry| entry.annotations.get(REF_NAME)).collect();
+    if tags.is_empty() {
+        return "no image with a tag".into();
+    }
+    format!("images with the tags: {}", a_few(tags.into_iter().cloned().collect()))
 }
 
 /// The first of a list that may be long.
