@@ -1,5 +1,6 @@
 //! What the global options stand for: trust material, HTTP client, verifier, stores.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -34,6 +35,19 @@ impl Context {
         Self { global, output, trust: OnceLock::new(), credentials_for: OnceLock::new() }
     }
 
+    /// The files that the global options name, which no result may replace.
+    pub(crate) fn files(&self) -> Vec<&Path> {
+        let global = &self.global;
+        let files = [
+            &global.ca_file,
+            &global.trust_config,
+            &global.trusted_root,
+            &global.signing_config,
+            &global.tuf_root,
+        ];
+        files.into_iter().flatten().map(PathBuf::as_path).collect()
+    }
+
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {
         Arc::new(SystemClock)
     }
@@ -49,12 +63,22 @@ impl Context {
         self.http_within(DEFAULT_TIMEOUT)
     }
 
+    /// Reads the file of `--ca-file` where there is one: whether it is needed shows late, or never.
+    pub(crate) fn check_ca_file(&self) -> Result<()> {
+        if self.global.ca_file.is_some() {
+            self.http()?;
+        }
+        Ok(())
+    }
+
     /// A client with another deadline, unless `--timeout` names one.
     pub(crate) fn http_within(&self, timeout: Duration) -> Result<HttpClient> {
-        let extra_ca_pem =
-            self.global.ca_file.as_deref().map(|path| read_file(path, MAX_TRUST_FILE)).transpose()?;
         let timeout = self.global.timeout.map_or(timeout, Duration::from_secs);
-        HttpClient::new(HttpOptions { timeout, extra_ca_pem, offline: self.global.offline })
+        let options = HttpOptions { timeout, extra_ca_pem: None, offline: self.global.offline };
+        let Some(path) = &self.global.ca_file else { return HttpClient::new(options) };
+        let extra_ca_pem = Some(read_file(path, MAX_TRUST_FILE)?);
+        HttpClient::new(HttpOptions { extra_ca_pem, ..options })
+            .map_err(|e| e.context(format!("--ca-file {}", path.display())))
     }
 
     /// What is trusted, found once.

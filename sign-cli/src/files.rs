@@ -49,6 +49,11 @@ impl Destination {
     /// `file-unreadable` when they cannot, `invalid-argument` when an input would be lost.
     pub(crate) fn check(path: &Path, size: u64, inputs: &[&Path]) -> Result<Self> {
         let unwritable = |e: io::Error| unusable("write", path, e);
+        // Elsewhere this means standard output; here it would be a file that is awkward to remove.
+        if path == Path::new("-") {
+            return Err(Error::new(Code::InvalidArgument, "`-` is no file to write to")
+                .hint("/dev/stdout is standard output, and ./- a file of that name"));
+        }
         let kind = match fs::metadata(path) {
             Ok(metadata) if names_an_open_file(path) && !metadata.is_dir() => Kind::Stream,
             Ok(metadata) if metadata.is_dir() => {
@@ -157,6 +162,7 @@ mod tests {
         let input = folder.path().join("input");
         fs::write(&input, "precious").unwrap();
         let code = |path: &Path| Destination::check(path, 10, &[&input]).unwrap_err().code();
+        assert_eq!(code(Path::new("-")), Code::InvalidArgument);
         assert_eq!(code(&folder.path().join("none/bundle")), Code::FileUnreadable);
         assert_eq!(code(folder.path()), Code::FileUnreadable);
         assert_eq!(code(&folder.path().join("../").join(folder.path()).join("input")), Code::InvalidArgument);

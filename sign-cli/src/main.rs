@@ -7,10 +7,12 @@ mod files;
 mod output;
 mod progress;
 mod trust;
+mod variables;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use args::Cli;
@@ -25,7 +27,12 @@ fn main() -> ExitCode {
 }
 
 fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
-    let matches = Cli::command().try_get_matches_from(arguments)?;
+    let matches = match Cli::command().try_get_matches_from(arguments) {
+        Err(error) if error.kind() == ErrorKind::ArgumentConflict => {
+            variables::give_way(Cli::command(), arguments).try_get_matches_from(arguments)?
+        }
+        matches => matches?,
+    };
     let mut cli = Cli::from_arg_matches(&matches)?;
     cli.global.let_flags_win(&matches)?;
     Ok(cli)

@@ -136,10 +136,18 @@ impl Trust {
                 .found(format!("a time that is {} ahead", words(ahead.abs())))
                 .hint("check the clock of this machine; the age of a file is that of its last change"));
         }
+        let hint = match self {
+            Self::File { .. } => {
+                "bring a newer file, as `signer trust export` writes it where there is a network"
+            }
+            Self::Tuf { .. } => {
+                "run `signer trust update` with a network, or bring newer material with `signer trust export`"
+            }
+        };
         Err(Error::new(Code::TrustRootStale, "the trust material is older than --max-root-age allows")
             .expected(format!("at most {}", words(limit)))
             .found(age.map_or("of unknown age".into(), words))
-            .hint("run `signer trust update` with a network, or bring newer material with `signer trust export`"))
+            .hint(hint))
     }
 
     /// What a person should know: that an update failed, always; how old things are, with `-v`.
@@ -215,7 +223,8 @@ pub(crate) fn update(context: &Context) -> Result<(TrustStore, TrustUpdate)> {
 fn store(context: &Context) -> Result<TrustStore> {
     let global = &context.global;
     let repository = match (&global.tuf_url, &global.tuf_root) {
-        (Some(url), Some(path)) => TufRepository::new(url, &read_file(path, MAX_TRUST_FILE)?)?,
+        (Some(url), Some(path)) => TufRepository::new(url, &read_file(path, MAX_TRUST_FILE)?)
+            .map_err(|e| e.context(format!("--tuf-url {url} with --tuf-root {}", path.display())))?,
         (Some(url), None) => TufRepository::of(context.instance())?.mirrored_at(url)?,
         (None, None) => TufRepository::of(context.instance())?,
         (None, Some(_)) => {

@@ -133,7 +133,11 @@ impl FromStr for Digest {
             return Err(invalid());
         }
         let bytes = hex::decode(hex_text).map_err(|_| invalid())?;
-        Self::new(algorithm, bytes).map_err(|_| invalid())
+        Self::new(algorithm, bytes).map_err(|_| {
+            Error::new(Code::InvalidArgument, "a digest of the wrong length")
+                .expected(format!("{} hexadecimal digits for {name}", 2 * algorithm.len()))
+                .found(format!("{} in {text}", hex_text.len()))
+        })
     }
 }
 

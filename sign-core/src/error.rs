@@ -89,6 +89,8 @@ codes! {
     InvalidStatement = "invalid-statement" => Usage,
     /// A statement does not name the artifact it is to be attached to.
     SubjectMissing = "subject-missing" => Usage,
+    /// The artifact is named by a digest of another algorithm than the signed one.
+    DigestNotComparable = "digest-not-comparable" => Usage,
     /// Keyless verification was asked for without an identity and an issuer.
     IdentityRequired = "identity-required" => Usage,
     /// An identity pattern matches identities that nobody would mean.

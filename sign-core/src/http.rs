@@ -165,6 +165,13 @@ impl HttpClient {
         self.options.offline
     }
 
+    /// The same client with half the time, for one of two attempts that have one deadline.
+    pub(crate) fn with_half_the_time(&self) -> Self {
+        let mut hastier = self.clone();
+        hastier.options.timeout /= 2;
+        hastier
+    }
+
     /// The same client for a service that may take its time.
     pub(crate) fn with_timeout_of_at_least(&self, timeout: Duration) -> Self {
         let mut slower = self.clone();

@@ -1,22 +1,29 @@
 //! The sandbox's directory and the files in it.
 
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::{NamedTempFile, TempDir};
 
+use crate::sandbox::SandboxError;
+
+/// Held while a sandbox uses a directory, and the mark of a directory that is a sandbox's. It stays: a lock
+/// file that is deleted could be held by two.
+const LOCK: &str = "sandbox.lock";
+
 /// The directory: the caller's, or one that goes with the sandbox.
 #[derive(Debug)]
 pub(crate) enum Data {
-    Kept(PathBuf),
+    Kept { path: PathBuf, _lock: File },
     Temporary(TempDir),
 }
 
 impl Data {
     /// `path`, made if it is missing, or a new directory. What is made here is for its owner only: tokens
-    /// will be in it.
-    pub(crate) fn open(path: Option<PathBuf>) -> io::Result<Self> {
+    /// will be in it. Files of anybody else, and those of a sandbox that is up, would be replaced: then it
+    /// does not start.
+    pub(crate) fn open(path: Option<PathBuf>) -> Result<Self, SandboxError> {
         let Some(path) = path else {
             let mut builder = tempfile::Builder::new();
             builder.prefix("sign-sandbox-");
@@ -29,13 +36,23 @@ impl Data {
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(&path)?;
+        let lock = path.join(LOCK);
+        if !lock.exists() && fs::read_dir(&path)?.next().is_some() {
+            return Err(SandboxError::ForeignDirectory { path });
+        }
+        let lock = File::options().create(true).append(true).open(lock)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(SandboxError::DirectoryInUse { path }),
+            Err(TryLockError::Error(e)) => return Err(e.into()),
+        }
         // Clients are told absolute paths: they need not run where the sandbox does.
-        Ok(Self::Kept(path.canonicalize()?))
+        Ok(Self::Kept { path: path.canonicalize()?, _lock: lock })
     }
 
     pub(crate) fn path(&self) -> &Path {
         match self {
-            Self::Kept(path) => path,
+            Self::Kept { path, .. } => path,
             Self::Temporary(directory) => directory.path(),
         }
     }
@@ -77,6 +94,22 @@ mod tests {
         data.write("file", "new").unwrap();
         assert_eq!(std::fs::read_to_string(data.path().join("file")).unwrap(), "new");
         assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_in_use_or_of_somebody_else_is_left_alone() {
+        let outer = TempDir::new().unwrap();
+        let open = |name: &str| Data::open(Some(outer.path().join(name)));
+        let first = open("kept").unwrap();
+        assert!(matches!(open("kept"), Err(SandboxError::DirectoryInUse { .. })));
+        drop(first);
+        open("kept").unwrap();
+        fs::create_dir(outer.path().join("foreign")).unwrap();
+        open("foreign").unwrap();
+        fs::remove_file(outer.path().join("foreign").join(LOCK)).unwrap();
+        fs::write(outer.path().join("foreign/trusted_root.json"), "precious").unwrap();
+        assert!(matches!(open("foreign"), Err(SandboxError::ForeignDirectory { .. })));
+        assert_eq!(fs::read_dir(outer.path().join("foreign")).unwrap().count(), 1);
     }
 
     #[test]

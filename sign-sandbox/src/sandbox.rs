@@ -65,6 +65,18 @@ pub enum SandboxError {
         /// The port.
         port: u16,
     },
+    /// Another sandbox that is up keeps its files there.
+    #[error("{} is in use by another sandbox", path.display())]
+    DirectoryInUse {
+        /// The directory that was asked for.
+        path: PathBuf,
+    },
+    /// The directory holds files, and none of them is a sandbox's.
+    #[error("{} is not empty, and not a sandbox's", path.display())]
+    ForeignDirectory {
+        /// The directory that was asked for.
+        path: PathBuf,
+    },
     /// A port or a file could not be used.
     #[error(transparent)]
     Io(#[from] io::Error),

@@ -127,6 +127,7 @@ async fn a_directory_that_was_given_is_kept() {
     assert_eq!(
         names,
         [
+            "sandbox.lock",
             "signing_config.rekor1.json",
             "signing_config.rekor2.json",
             "trust_config.rekor1.json",

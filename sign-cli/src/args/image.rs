@@ -26,7 +26,8 @@ pub(crate) struct RegistryArgs {
         value_name = "PASSWORD",
         env = "SIGNER_REGISTRY_PASSWORD",
         hide_env_values = true,
-        requires = "registry_username"
+        requires = "registry_username",
+        conflicts_with = "registry_token"
     )]
     pub(crate) registry_password: Option<String>,
     /// Bearer token; better given in the environment than here

@@ -88,10 +88,13 @@ pub(crate) struct Attest {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "What is stated")]
+#[command(
+    next_help_heading = "What is stated",
+    group(clap::ArgGroup::new("stated").args(["predicates", "statements"]).required(true).multiple(true))
+)]
 pub(crate) struct PredicateArgs {
     /// The document to attest: an SBOM, provenance, any JSON object; repeatable
-    #[arg(long = "predicate", value_name = "FILE", required_unless_present = "statements")]
+    #[arg(long = "predicate", value_name = "FILE")]
     pub(crate) predicates: Vec<PathBuf>,
     /// What the documents are: auto, spdx, cyclonedx, slsaprovenance, openvex, vuln, vsa, another name
     /// of docs/predicates.md, or any URI. Once for all of them, or once for each

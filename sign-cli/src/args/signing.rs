@@ -1,6 +1,6 @@
 //! Who signs, and where the result goes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -13,6 +13,13 @@ pub(crate) struct TokenArgs {
     /// Do not ask before identity and digest become public in the log
     #[arg(short, long)]
     pub(crate) yes: bool,
+}
+
+impl TokenArgs {
+    /// The file that holds the token, if it is one.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.identity_token.as_deref().map(Path::new).filter(|path| path.exists())
+    }
 }
 
 impl std::fmt::Debug for TokenArgs {

@@ -5,16 +5,21 @@ use std::path::{Path, PathBuf};
 use sign_core::image::{Attached, Work, attach, attestation_statement, sign_all};
 use sign_core::{Clock as _, Result, Session, SystemClock};
 
-use super::{Items, sign, signing};
+use super::{Items, counted, sign, signing};
 use crate::args::{Attest, SigningArgs};
 use crate::context::Context;
+use crate::files::Destination;
 use crate::output::Item;
 use crate::progress::Progress;
 
 pub(crate) async fn run(context: &Context, args: Attest) -> Items {
     // Documents first: they are the likeliest to be wrong, and nothing was asked of anybody yet.
     let predicates = signing::predicates(context, &args.predicates)?;
-    let images = sign::resolve(context, &args.images).await?;
+    context.bind_credentials(args.images.images.iter().map(String::as_str), &args.images.registry)?;
+    let images = match sign::resolve(context, &args.images).await {
+        Ok(images) => images,
+        Err(items) => return Ok(items),
+    };
     let mut work = Vec::new();
     for image in &images {
         for path in &args.predicates.statements {
@@ -52,12 +57,21 @@ pub(crate) async fn sign_and_attach(
 ) -> Items {
     let count = work.len();
     let sizes: Vec<usize> = work.iter().map(|item| item.statement.payload().len()).collect();
-    let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
+    let mut inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
+    inputs.extend(signing::inputs(context, &args.token));
     let files = signing::bundle_files(args.bundle.as_deref(), &sizes, &inputs)?;
+    if !args.no_upload {
+        for item in &work {
+            item.image.attachments.check_attachable().await?;
+        }
+    }
     let signing = signing::Signing::prepare(context, &args.token)?;
     let session = signing.session(context).await?;
     let mut signed = {
-        let _progress = Progress::start(context.output, &format!("signing {count} statements"));
+        let _progress = Progress::start(
+            context.output,
+            &format!("signing {}", counted(count, "statement", "statements")),
+        );
         sign_all(&session, work).await?
     };
     for (item, file) in signed.iter().zip(&files) {
@@ -68,7 +82,8 @@ pub(crate) async fn sign_and_attach(
     let results = if args.no_upload {
         signed.iter().map(|_| Ok(())).collect()
     } else {
-        let _progress = Progress::start(context.output, &format!("attaching {count} bundles"));
+        let _progress =
+            Progress::start(context.output, &format!("attaching {}", counted(count, "bundle", "bundles")));
         attach(&mut signed, SystemClock.now()).await
     };
     let attached = results.iter().filter(|result| result.is_ok()).count();
@@ -78,13 +93,13 @@ pub(crate) async fn sign_and_attach(
         .zip(files)
         .map(|((item, result), file)| {
             let told = tell(item, &session);
-            let told = match file {
+            let told = match &file {
                 Some(file) => told
                     .line(format!("  bundle     {}", file.path().display()))
                     .field("bundle", file.path().display().to_string()),
                 None => told,
             };
-            with_result(told, result, attached, count)
+            with_result(told, item, file.as_ref(), result, attached, count)
         })
         .collect())
 }
@@ -92,9 +107,9 @@ pub(crate) async fn sign_and_attach(
 fn tell(item: &Attached, session: &Session<'_>) -> Item {
     let certificate = session.certificate();
     let name = item.image.store.name();
-    let verb = if item.referrer.is_some() { "attached" } else { "signed" };
+    let (verb, to) = if item.referrer.is_some() { ("attached", "to") } else { ("signed", "about") };
     let mut told = Item::new(&item.image.reference)
-        .line(format!("{verb} {} to {name}@{}", item.predicate_type, item.subject.digest))
+        .line(format!("{verb} {} {to} {name}@{}", item.predicate_type, item.subject.digest))
         .line(format!("  signer     {}", certificate.san()))
         .field("image", name)
         .field("digest", item.subject.digest.to_string())
@@ -117,11 +132,24 @@ fn tell(item: &Attached, session: &Session<'_>) -> Item {
     told
 }
 
-fn with_result(mut item: Item, result: Result<()>, attached: usize, wanted: usize) -> Item {
+fn with_result(
+    mut told: Item,
+    signed: &Attached,
+    file: Option<&Destination>,
+    result: Result<()>,
+    attached: usize,
+    wanted: usize,
+) -> Item {
     if let Err(error) = result {
-        // Words that say "attached" would be wrong here; the error says what is.
-        item.lines.clear();
-        item.error = Some(signing::incomplete(error, attached, wanted));
+        // Words that say "attached" would be wrong here; the error says what is, and what there is already.
+        told.lines.clear();
+        told.error = Some(signing::incomplete(error, attached, wanted));
+        if let Some(index) = signed.log_index {
+            told.notes.push(format!("  signed:   already, and logged at index {index}"));
+        }
+        if let Some(file) = file {
+            told.notes.push(format!("  bundle:   {}", file.path().display()));
+        }
     }
-    item
+    told
 }

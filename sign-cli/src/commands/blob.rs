@@ -1,11 +1,12 @@
 //! `signer sign-blob`, `attest-blob` and `verify-blob`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use sign_core::{
-    Artifact, Bundle, Code, Digest, Error, Result, StatementBuilder, TypeSelector, VerifiedBundle,
+    Artifact, Bundle, Code, Content, Digest, Error, HashAlgorithm, Result, Statement, StatementBuilder,
+    TypeSelector, VerifiedBundle,
 };
 
 use super::{Items, identity, signing, views};
@@ -20,7 +21,9 @@ const MAX_BUNDLE_FILE: u64 = 128 * 1024 * 1024;
 
 pub(crate) async fn sign(context: &Context, args: SignBlob) -> Items {
     let digest = hash(&args.file)?;
-    let bundle = Destination::check(&args.bundle, signing::bundle_size(0), &[&args.file])?;
+    let mut inputs = signing::inputs(context, &args.token);
+    inputs.push(&args.file);
+    let bundle = Destination::check(&args.bundle, signing::bundle_size(0), &inputs)?;
     let signing = signing::Signing::prepare(context, &args.token)?;
     let session = signing.session(context).await?;
     let signed = {
@@ -47,7 +50,8 @@ pub(crate) async fn attest(context: &Context, args: AttestBlob) -> Items {
         }
     };
     drop(predicates);
-    let mut inputs = vec![args.file.as_path()];
+    let mut inputs = signing::inputs(context, &args.token);
+    inputs.push(&args.file);
     inputs.extend(args.predicates.predicates.iter().chain(&args.predicates.statements).map(PathBuf::as_path));
     let size = signing::bundle_size(statement.payload().len());
     let bundle = Destination::check(&args.bundle, size, &inputs)?;
@@ -72,6 +76,7 @@ pub(crate) fn verify(context: &Context, args: &VerifyBlob) -> Items {
             .output
             .note("Two files with the same SHA-1 can be made at will; a better digest proves more.");
     }
+    check_comparable(&bundle, &artifact)?;
     let (checks, verified) = context.verifier()?.examine_owned(bundle, &artifact, &requirement).into_parts();
     views::explain(context, &checks);
     let item = match verified.and_then(|verified| of_type(verified, &types)) {
@@ -82,7 +87,9 @@ pub(crate) fn verify(context: &Context, args: &VerifyBlob) -> Items {
                 .field("digest", artifact.to_string());
             let mut item = views::tell_verified(item, &verified);
             if let Some(path) = &args.write_predicate {
-                let inputs = [args.bundle.as_path(), Path::new(&args.file)];
+                let mut inputs = context.files();
+                inputs.extend([args.bundle.as_path(), Path::new(&args.file)]);
+                inputs.extend(args.identity.key.as_deref());
                 let statement = verified.statement().ok_or_else(no_predicate)?;
                 views::write_predicate(&mut item, path, statement.predicate(), &inputs);
             }
@@ -97,6 +104,25 @@ pub(crate) fn verify(context: &Context, args: &VerifyBlob) -> Items {
         }
     };
     Ok(vec![item])
+}
+
+/// A file has every kind of digest; one that was given as a digest may have none in common with a statement.
+fn check_comparable(bundle: &Bundle, artifact: &Artifact) -> Result<()> {
+    let whole = artifact.sha256().is_some() && artifact.digest(HashAlgorithm::Sha512).is_some();
+    let (false, Content::Dsse(envelope)) = (whole, &bundle.content) else { return Ok(()) };
+    // What cannot be read is for the verification to refuse.
+    let Ok(statement) = Statement::parse(envelope.payload.clone()) else { return Ok(()) };
+    let shown = artifact.to_string();
+    let given = shown.split_once(':').map_or("", |(algorithm, _)| algorithm);
+    let algorithms: BTreeSet<&str> =
+        statement.subjects().iter().flat_map(|subject| subject.digests.keys().map(String::as_str)).collect();
+    if algorithms.contains(given) {
+        return Ok(());
+    }
+    Err(Error::new(Code::DigestNotComparable, "the statement names its subjects by another kind of digest")
+        .expected(algorithms.into_iter().collect::<Vec<_>>().join(", "))
+        .found(shown)
+        .hint("give the file itself instead of its digest"))
 }
 
 fn of_type(verified: VerifiedBundle, types: &[TypeSelector]) -> Result<VerifiedBundle> {

@@ -4,6 +4,7 @@ use sign_core::{
     Claim, Code, Error, Identity, IdentityPolicy, IssuerRule, Pattern, PublicKey, Requirement, Result,
 };
 
+use super::counted;
 use crate::args::IdentityArgs;
 use crate::files::read_file;
 
@@ -56,7 +57,11 @@ pub(crate) fn requirement(args: &IdentityArgs) -> Result<Requirement> {
         (n, m) => {
             return Err(Error::new(Code::InvalidArgument, "identities and issuers do not pair")
                 .expected("as many issuers as identities, or one issuer for all")
-                .found(format!("{n} identities and {m} issuers")));
+                .found(format!(
+                    "{} and {}",
+                    counted(n, "identity", "identities"),
+                    counted(m, "issuer", "issuers")
+                )));
         }
     };
     let identities = paired
@@ -114,8 +119,20 @@ fn patterns(exact: &[String], regexes: &[String]) -> Result<Vec<Pattern>> {
     exact
         .iter()
         .map(|text| Ok(Pattern::exact(text)))
-        .chain(regexes.iter().map(|text| Pattern::regex(text)))
+        .chain(regexes.iter().map(|text| Pattern::regex(text).map_err(in_one_line)))
         .collect()
+}
+
+/// The parser draws the expression with a mark under it, each on a line of its own.
+fn in_one_line(error: Error) -> Error {
+    let says_something = |line: &&str| line.chars().any(|c| c != '^');
+    let found = error
+        .found_value()
+        .map(|found| found.lines().map(str::trim).filter(says_something).collect::<Vec<_>>().join(" "));
+    match found {
+        Some(found) => error.found(found),
+        None => error,
+    }
 }
 
 fn issuers(args: &IdentityArgs) -> Result<Vec<IssuerRule>> {

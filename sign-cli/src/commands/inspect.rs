@@ -1,6 +1,6 @@
 //! `signer inspect`: what a bundle says, and what of that is proven.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sign_core::{Bundle, Certificate, Check, CheckOutcome, Content, KeyMaterial, Result, Statement};
 
 use super::{Items, views};
@@ -36,10 +36,15 @@ pub(crate) fn run(context: &Context, args: &Inspect) -> Items {
         .line("has this digest. `signer verify` and `signer verify-blob` decide that.")
         // As `tree` has it: neither signer nor artifact was asked for, so that exit status 0 is no verdict.
         .field("verified", false)
-        .field("proven", proven.json())
         .field("checks", views::checks(&checks));
+    let marks = proven.json(&item.fields);
+    item = item.field("proven", marks);
     Ok(vec![item])
 }
+
+/// The claims that stand or fall with the signature.
+const SIGNED: [&str; 8] =
+    ["identity", "issuer", "claims", "content", "messageDigest", "payloadType", "predicateType", "subjects"];
 
 /// Which of a bundle's claims the checks bear out.
 struct Proven {
@@ -70,8 +75,16 @@ impl Proven {
         }
     }
 
-    fn json(&self) -> Value {
-        json!({"signature": self.signature, "logEntries": self.log_entries, "timestamps": self.timestamps})
+    /// Each of `claims` with whether it is proven, under the same names.
+    fn json(&self, claims: &Map<String, Value>) -> Value {
+        let mut marks = json!({"signature": self.signature, "logEntries": self.log_entries, "timestamps": self.timestamps});
+        for name in SIGNED.into_iter().filter(|name| claims.contains_key(*name)) {
+            marks[name] = self.signature.into();
+        }
+        if claims.contains_key("keyHint") {
+            marks["keyHint"] = false.into();
+        }
+        marks
     }
 }
 

@@ -17,7 +17,7 @@ use std::future::Future;
 use std::process::ExitCode;
 
 use clap::CommandFactory as _;
-use sign_core::{Code, Error, Result};
+use sign_core::{Code, Digest, Error, Result};
 
 use crate::args::{Cli, Command, Sandbox, Trust};
 use crate::context::Context;
@@ -27,28 +27,36 @@ use crate::output::Item;
 pub(crate) fn run(cli: Cli) -> ExitCode {
     let Cli { global, command } = cli;
     let context = Context::new(global);
-    let (name, items) = match command {
-        Command::Sign(args) => ("sign", block_on(sign::run(&context, args))),
-        Command::Attest(args) => ("attest", block_on(attest::run(&context, args))),
-        Command::Verify(args) => ("verify", block_on(verify::run(&context, args))),
-        Command::SignBlob(args) => ("sign-blob", block_on(blob::sign(&context, args))),
-        Command::AttestBlob(args) => ("attest-blob", block_on(blob::attest(&context, args))),
+    if let Err(error) = context.check_ca_file() {
+        return context.output.finish(name_of(&command), Err(error), None);
+    }
+    let name = name_of(&command);
+    let items = match command {
+        Command::Sign(args) => block_on(sign::run(&context, args)),
+        Command::Attest(args) => block_on(attest::run(&context, args)),
+        Command::Verify(args) => block_on(verify::run(&context, args)),
+        Command::SignBlob(args) => block_on(blob::sign(&context, args)),
+        Command::AttestBlob(args) => block_on(blob::attest(&context, args)),
         // Synchronous to the end: no runtime is started for it.
-        Command::VerifyBlob(args) => ("verify-blob", blob::verify(&context, &args)),
-        Command::Tree(args) => ("tree", block_on(tree::run(&context, args))),
-        Command::Inspect(args) => ("inspect", inspect::run(&context, &args)),
-        Command::Trust(Trust::Show) => ("trust show", trust::show(&context)),
-        Command::Trust(Trust::Update) => ("trust update", trust::update(&context)),
-        Command::Trust(Trust::Export { folder }) => ("trust export", trust::export(&context, &folder)),
-        Command::Sandbox(Sandbox::Demo) => ("sandbox demo", block_on(sandbox::demo(&context))),
+        Command::VerifyBlob(args) => blob::verify(&context, &args),
+        Command::Tree(args) => block_on(tree::run(&context, args)),
+        Command::Inspect(args) => inspect::run(&context, &args),
+        Command::Trust(Trust::Show) => trust::show(&context),
+        Command::Trust(Trust::Update) => trust::update(&context),
+        Command::Trust(Trust::Export { folder }) => trust::export(&context, &folder),
+        Command::Sandbox(Sandbox::Demo) => match block_on(sandbox::demo(&context)) {
+            Ok(Ok(items)) => Ok(items),
+            Ok(Err(stopped)) => return stopped,
+            Err(error) => Err(error),
+        },
         Command::Sandbox(Sandbox::Up(args)) => match block_on(sandbox::up(&context, args)) {
             Ok(status) => return status,
-            Err(error) => ("sandbox up", Err(error)),
+            Err(error) => Err(error),
         },
         Command::Sandbox(Sandbox::Run { options, command }) => {
             match block_on(sandbox::run_command(&context, options, command)) {
                 Ok(status) => return status,
-                Err(error) => ("sandbox run", Err(error)),
+                Err(error) => Err(error),
             }
         }
         Command::Completions { shell } => {
@@ -59,6 +67,27 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         }
     };
     context.output.finish(name, items, context.trust_summary())
+}
+
+/// What the command is called, as its output says it.
+fn name_of(command: &Command) -> &'static str {
+    match command {
+        Command::Sign(_) => "sign",
+        Command::Attest(_) => "attest",
+        Command::Verify(_) => "verify",
+        Command::SignBlob(_) => "sign-blob",
+        Command::AttestBlob(_) => "attest-blob",
+        Command::VerifyBlob(_) => "verify-blob",
+        Command::Tree(_) => "tree",
+        Command::Inspect(_) => "inspect",
+        Command::Trust(Trust::Show) => "trust show",
+        Command::Trust(Trust::Update) => "trust update",
+        Command::Trust(Trust::Export { .. }) => "trust export",
+        Command::Sandbox(Sandbox::Demo) => "sandbox demo",
+        Command::Sandbox(Sandbox::Up(_)) => "sandbox up",
+        Command::Sandbox(Sandbox::Run { .. }) => "sandbox run",
+        Command::Completions { .. } => "completions",
+    }
 }
 
 fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
@@ -84,5 +113,44 @@ pub(crate) fn annotations(pairs: Vec<(String, String)>) -> Result<BTreeMap<Strin
     Ok(annotations)
 }
 
+/// A number of things, in words.
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// `text` as a name for an image, without what may stand before an @ that is not the one before a digest: user
+/// and password.
+fn nameable(text: &str) -> &str {
+    if text.starts_with("oci-layout:") {
+        return text;
+    }
+    let digest_at = text.rfind('@').filter(|&at| text[at + 1..].parse::<Digest>().is_ok());
+    let before_digest = &text[..digest_at.unwrap_or(text.len())];
+    before_digest.rfind('@').map_or(text, |at| &text[at + 1..])
+}
+
 /// Items in one list, for commands that work on several images.
 pub(crate) type Items = Result<Vec<Item>>;
+
+#[cfg(test)]
+mod tests {
+    use super::nameable;
+
+    #[test]
+    fn a_name_holds_no_password() {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let with = |name: &str| format!("{name}@{digest}");
+        for (text, name) in [
+            ("https://user:p4ss@ghcr.io/x", "ghcr.io/x"),
+            ("user:p4ss@ghcr.io/x", "ghcr.io/x"),
+            ("user:p4ss@more@ghcr.io/x:1", "ghcr.io/x:1"),
+            (&with("user:p4ss@ghcr.io/x"), &with("ghcr.io/x")),
+            (&with("ghcr.io/x:1"), &with("ghcr.io/x:1")),
+            ("ghcr.io/x", "ghcr.io/x"),
+            ("oci-layout:a@b:1", "oci-layout:a@b:1"),
+            ("@", ""),
+        ] {
+            assert_eq!(nameable(text), name);
+        }
+    }
+}

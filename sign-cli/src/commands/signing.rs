@@ -26,19 +26,20 @@ pub(crate) struct Predicate {
 fn token_source(context: &Context, args: &TokenArgs) -> Result<Box<dyn TokenSource>> {
     if let Some(text) = args.identity_token.as_deref() {
         // A pipe is as good as a file: `<(…)` keeps a token off the disk.
-        if Path::new(text).exists() {
-            return Ok(Box::new(TokenFile::new(text)));
+        if let Some(path) = args.file() {
+            return Ok(Box::new(TokenFile::new(path)));
         }
         // A JWT has two dots. Anything else may still be a secret, so it is not shown.
         if text.split('.').count() == 3 {
             return Ok(Box::new(StaticToken::new(text)));
         }
-        return Err(Error::new(
-            Code::TokenInvalid,
-            "what was given is neither a token nor a file that exists",
-        )
-        .expected("a JSON Web Token, or the name of a file that holds one")
-        .hint("check --identity-token and SIGNER_IDENTITY_TOKEN"));
+        let message = match text.trim().is_empty() {
+            true => "the identity token is empty",
+            false => "what was given is neither a token nor a file that exists",
+        };
+        return Err(Error::new(Code::TokenInvalid, message)
+            .expected("a JSON Web Token, or the name of a file that holds one")
+            .hint("check --identity-token and SIGNER_IDENTITY_TOKEN"));
     }
     let variable = |name: &str| std::env::var(name).ok();
     ambient(variable, &context.http()?).into_iter().next().ok_or_else(|| {
@@ -46,6 +47,14 @@ fn token_source(context: &Context, args: &TokenArgs) -> Result<Box<dyn TokenSour
             .expected("--identity-token, SIGSTORE_ID_TOKEN, or a CI job's own identity")
             .hint("in GitHub Actions give the job the permission id-token: write; elsewhere get a token for the audience sigstore from your OIDC provider")
     })
+}
+
+/// Why nothing is signed with `--offline`.
+pub(super) fn needs_network() -> Error {
+    Error::new(Code::OfflineRequired, "signing needs the network")
+        .expected("to reach a certificate authority and a transparency log")
+        .found("--offline")
+        .hint("sign without --offline; what is signed can be verified with it")
 }
 
 /// Shows once what becomes public, to a person who can still say no.
@@ -78,7 +87,11 @@ pub(crate) struct Signing {
 impl Signing {
     /// Finds both, after the person agreed. Nothing is asked of a service yet.
     pub(crate) fn prepare(context: &Context, args: &TokenArgs) -> Result<Self> {
-        let signing = Self { services: context.signing()?, tokens: token_source(context, args)? };
+        let services = context.signing()?;
+        if context.global.offline {
+            return Err(needs_network());
+        }
+        let signing = Self { services, tokens: token_source(context, args)? };
         confirm(context, args)?;
         context.verbose(|| format!("identity token from {}", signing.tokens.name()));
         Ok(signing)
@@ -91,6 +104,11 @@ impl Signing {
         context.verbose(|| format!("signing as {}", session.certificate().san()));
         Ok(session)
     }
+}
+
+/// The files that a signing command reads besides those that it signs.
+pub(crate) fn inputs<'a>(context: &'a Context, token: &'a TokenArgs) -> Vec<&'a Path> {
+    context.files().into_iter().chain(token.file()).collect()
 }
 
 /// Reads and checks every `--predicate`.
@@ -113,7 +131,7 @@ pub(crate) fn predicates(context: &Context, args: &PredicateArgs) -> Result<Vec<
             let bytes = read_file(path, MAX_DOCUMENT)?;
             let checked = check_predicate(&bytes, requested).map_err(|e| e.context(path.display()))?;
             let found =
-                || format!("{}: {}, attested as {}", path.display(), checked.description, checked.uri);
+                || format!("{}: {}, to be attested as {}", path.display(), checked.description, checked.uri);
             // Nobody said what it is, so say what it was taken for.
             if requested == "auto" {
                 context.output.note(&found())

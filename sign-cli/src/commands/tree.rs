@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sign_core::image::{Image, Referrer, tree};
 
-use super::Items;
+use super::{Items, nameable};
 use crate::args::Tree;
 use crate::context::Context;
 use crate::output::Item;
@@ -13,7 +13,10 @@ use crate::progress::Progress;
 pub(crate) async fn run(context: &Context, args: Tree) -> Items {
     let _progress = Progress::start(context.output, "listing what is attached");
     let (store, attachments) = context.stores(&args.image, &args.registry)?;
-    let image = Image::resolve(Arc::clone(&store), &args.image, true).await?;
+    let image = match Image::resolve(Arc::clone(&store), &args.image, true).await {
+        Ok(image) => image,
+        Err(error) => return Ok(vec![Item::failed(nameable(&args.image), error)]),
+    };
     let mut items = Vec::new();
     for subject in image.subjects() {
         let referrers = tree(attachments.as_ref(), &subject.digest).await?;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use sign_core::image::{Form, Image, ImagePolicy, ImageVerdict, verify_image};
-use sign_core::{Code, Digest, Error, Result, TypeSelector};
+use sign_core::{Code, Error, Result, TypeSelector};
 
-use super::{Items, identity, views};
+use super::{Items, counted, identity, nameable, views};
 use crate::args::Verify;
 use crate::context::Context;
 use crate::files::numbered;
@@ -35,7 +35,11 @@ pub(crate) async fn run(context: &Context, args: Verify) -> Items {
             Ok(image) => {
                 for subject in image.subjects() {
                     context.verbose(|| format!("{text} is {}", subject.digest));
-                    let verdict = verify_image(&verifier, image.attachments.as_ref(), subject, &policy).await;
+                    let mut verdict =
+                        verify_image(&verifier, image.attachments.as_ref(), subject, &policy).await;
+                    if !policy.types.is_empty() {
+                        verdict.result = verdict.result.map_err(type_was_named);
+                    }
                     if args.write_predicate.is_some() && verdict.result.is_ok() {
                         for statement in verdict.accepted.iter().filter_map(|a| a.verified.statement()) {
                             // Whoever may push can attach what is genuine once more; it is one result.
@@ -55,6 +59,8 @@ pub(crate) async fn run(context: &Context, args: Verify) -> Items {
         }
     }
     if let Some(path) = &args.write_predicate {
+        let mut inputs = context.files();
+        inputs.extend(args.identity.key.as_deref());
         let count = predicates.len();
         let taken = count > 1 && path.symlink_metadata().is_ok();
         for (index, (item, predicate)) in predicates.iter().enumerate() {
@@ -64,7 +70,7 @@ pub(crate) async fn run(context: &Context, args: Verify) -> Items {
                 item.error = Some(name_taken(path, count));
                 continue;
             }
-            views::write_predicate(item, &numbered(path, index, count), predicate, &[]);
+            views::write_predicate(item, &numbered(path, index, count), predicate, &inputs);
         }
     }
     Ok(items)
@@ -79,15 +85,12 @@ fn name_taken(path: &Path, count: usize) -> Error {
         .hint("remove the file; the predicates then get numbers in their names")
 }
 
-/// `text` as a name for an image, without what may stand before an @ that is not the one before a digest: user
-/// and password.
-fn nameable(text: &str) -> &str {
-    if text.starts_with("oci-layout:") {
-        return text;
+/// Nobody who named a type needs to hear that types can be named.
+fn type_was_named(error: Error) -> Error {
+    if error.code() != Code::PredicateTypeMismatch {
+        return error;
     }
-    let digest_at = text.rfind('@').filter(|&at| text[at + 1..].parse::<Digest>().is_ok());
-    let before_digest = &text[..digest_at.unwrap_or(text.len())];
-    before_digest.rfind('@').map_or(text, |at| &text[at + 1..])
+    error.hint("`signer tree` shows what is attached; was this attested, and attached here?")
 }
 
 /// Every candidate with its checks, or with the one it failed.
@@ -151,7 +154,8 @@ fn tell(image: &Image, verdict: ImageVerdict, verbose: bool) -> Item {
         }
     }
     if !verdict.rejected.is_empty() {
-        item = item.line(format!("  not accepted: {} other candidates", verdict.rejected.len()));
+        let others = counted(verdict.rejected.len(), "other candidate", "other candidates");
+        item = item.line(format!("  not accepted: {others}"));
     }
     item
 }
@@ -162,28 +166,5 @@ fn form(form: Form) -> &'static str {
         Form::LegacySignature => "legacy-signature",
         Form::LegacyAttestation => "legacy-attestation",
         _ => "other",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::nameable;
-
-    #[test]
-    fn a_name_holds_no_password() {
-        let digest = format!("sha256:{}", "0".repeat(64));
-        let with = |name: &str| format!("{name}@{digest}");
-        for (text, name) in [
-            ("https://user:p4ss@ghcr.io/x", "ghcr.io/x"),
-            ("user:p4ss@ghcr.io/x", "ghcr.io/x"),
-            ("user:p4ss@more@ghcr.io/x:1", "ghcr.io/x:1"),
-            (&with("user:p4ss@ghcr.io/x"), &with("ghcr.io/x")),
-            (&with("ghcr.io/x:1"), &with("ghcr.io/x:1")),
-            ("ghcr.io/x", "ghcr.io/x"),
-            ("oci-layout:a@b:1", "oci-layout:a@b:1"),
-            ("@", ""),
-        ] {
-            assert_eq!(nameable(text), name);
-        }
     }
 }

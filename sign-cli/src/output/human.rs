@@ -12,13 +12,8 @@ const MAX_OTHERS: usize = 10;
 
 /// Prints results to stdout and failures to stderr.
 pub(super) fn print(items: &[Item], error: Option<&Error>) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    for item in items {
-        for line in &item.lines {
-            writeln!(out, "{}", plain(line))?;
-        }
-    }
-    out.flush()?;
+    // That nobody reads the results keeps no failure back.
+    let results = print_results(items);
     let mut err = io::stderr().lock();
     for item in items {
         if let Some(error) = &item.error {
@@ -31,7 +26,15 @@ pub(super) fn print(items: &[Item], error: Option<&Error>) -> io::Result<()> {
     if let Some(error) = error {
         describe(&mut err, "", error)?;
     }
-    Ok(())
+    results
+}
+
+fn print_results(items: &[Item]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    for line in items.iter().flat_map(|item| &item.lines) {
+        writeln!(out, "{}", plain(line))?;
+    }
+    out.flush()
 }
 
 fn describe(out: &mut impl io::Write, name: &str, error: &Error) -> io::Result<()> {
@@ -43,10 +46,19 @@ fn describe(out: &mut impl io::Write, name: &str, error: &Error) -> io::Result<(
     if let Some(found) = error.found_value() {
         writeln!(out, "  found:    {}", plain(found))?;
     }
-    for other in error.others().iter().take(MAX_OTHERS) {
-        writeln!(out, "  also:     {}", plain(&other.to_string()))?;
+    let mut others: Vec<(String, usize)> = Vec::new();
+    for other in error.others() {
+        let text = other.to_string();
+        match others.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, times)) => *times += 1,
+            None => others.push((text, 1)),
+        }
     }
-    if let Some(more @ 1..) = error.others().len().checked_sub(MAX_OTHERS) {
+    for (text, times) in others.iter().take(MAX_OTHERS) {
+        let times = if *times > 1 { format!(" ({times} times)") } else { String::new() };
+        writeln!(out, "  also:     {}{times}", plain(text))?;
+    }
+    if let Some(more @ 1..) = others.len().checked_sub(MAX_OTHERS) {
         writeln!(out, "  also:     {more} others; --output json has all of them")?;
     }
     if let Some(hint) = error.hint_text() {

@@ -4,13 +4,16 @@ use std::io::{self, Write as _};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use sign_core::{Error, Outcome};
+use sign_core::Error;
 
 use super::Item;
 use super::escape::{acts_on_a_terminal, commands_a_runner};
 
 /// Version of the document's shape; raised when a reader would have to change.
 const SCHEMA_VERSION: u32 = 1;
+
+/// The word for an image that was left aside because of another one.
+const SKIPPED: &str = "skipped";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -67,7 +70,7 @@ impl<'a> Failure<'a> {
 
 pub(super) fn print(
     command: &str,
-    outcome: Outcome,
+    good: &'static str,
     worst: Option<&Error>,
     items: &[Item],
     trust: Option<Value>,
@@ -75,7 +78,7 @@ pub(super) fn print(
     let document = Document {
         schema_version: SCHEMA_VERSION,
         command,
-        outcome: outcome.as_str(),
+        outcome: word(good, worst),
         code: worst.map(|error| error.code().as_str()),
         error: worst.map(Failure::of),
         trust,
@@ -83,7 +86,7 @@ pub(super) fn print(
             .iter()
             .map(|item| Entry {
                 name: &item.name,
-                outcome: item.error.as_ref().map_or(Outcome::Accepted, Error::outcome).as_str(),
+                outcome: word(if item.skipped { SKIPPED } else { good }, item.error.as_ref()),
                 fields: &item.fields,
                 error: item.error.as_ref().map(Failure::of),
             })
@@ -93,6 +96,11 @@ pub(super) fn print(
     out.write_all(escaped(&serde_json::to_string_pretty(&document)?).as_bytes())?;
     writeln!(out)?;
     out.flush()
+}
+
+/// The word for how it went, of which `good` is that for no error.
+fn word(good: &'static str, error: Option<&Error>) -> &'static str {
+    error.map_or(good, |error| error.outcome().as_str())
 }
 
 /// The same document with everything that a terminal or a build's runner would act on as `\uXXXX`. Outside

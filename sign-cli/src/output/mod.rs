@@ -16,6 +16,9 @@ use crate::args::Format;
 
 pub(crate) use escape::plain;
 
+/// The word for a command that did or showed what was asked for, and accepted nothing.
+pub(crate) const DONE: &str = "done";
+
 /// What a command has to say about one image or file.
 #[derive(Debug, Default)]
 pub(crate) struct Item {
@@ -25,6 +28,8 @@ pub(crate) struct Item {
     pub(crate) lines: Vec<String>,
     /// For machines.
     pub(crate) fields: Map<String, Value>,
+    /// Whether nothing was done about it, because of another one.
+    pub(crate) skipped: bool,
     /// Why it is not accepted or done.
     pub(crate) error: Option<Error>,
     /// For people, under the error.
@@ -38,6 +43,10 @@ impl Item {
 
     pub(crate) fn failed(name: impl Into<String>, error: Error) -> Self {
         Self { name: name.into(), error: Some(error), ..Self::default() }
+    }
+
+    pub(crate) fn skipped(name: impl Into<String>) -> Self {
+        Self { name: name.into(), skipped: true, ..Self::default() }
     }
 
     pub(crate) fn line(mut self, line: impl Into<String>) -> Self {
@@ -91,17 +100,24 @@ impl Output {
         let outcome = worst.map_or(Outcome::Accepted, Error::outcome);
         let printed = match self.format {
             Format::Human => human::print(&items, error.as_ref()),
-            Format::Json => json::print(command, outcome, worst, &items, trust),
+            Format::Json => json::print(command, good(command), worst, &items, trust),
         };
-        self.printed(outcome, printed)
+        self.printed(command, outcome, printed)
     }
 
-    fn printed(self, outcome: Outcome, printed: io::Result<()>) -> ExitCode {
+    fn printed(self, command: &str, outcome: Outcome, printed: io::Result<()>) -> ExitCode {
         match printed {
             Ok(()) => ExitCode::from(outcome.exit_status()),
-            // A verdict that nobody could read is not a verdict.
+            // Whoever closes the pipe has read enough, and what was done is done. A verdict is another matter:
+            // one that nobody could read is none.
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe && !decides(command) => {
+                ExitCode::from(outcome.exit_status())
+            }
             Err(e) => {
                 self.note(&format!("error: the result could not be written: {e} [{}]", Code::Internal));
+                if outcome == Outcome::Accepted && !decides(command) {
+                    self.note("  what was asked for was done all the same");
+                }
                 ExitCode::from(Outcome::Unknown.exit_status())
             }
         }
@@ -123,7 +139,7 @@ impl Output {
     /// Bytes of our own making, as they are.
     pub(crate) fn raw(self, bytes: &[u8]) -> ExitCode {
         let mut out = io::stdout().lock();
-        self.printed(Outcome::Accepted, out.write_all(bytes).and_then(|()| out.flush()))
+        self.printed("", Outcome::Accepted, out.write_all(bytes).and_then(|()| out.flush()))
     }
 
     /// A note for people on stderr, while the work goes on.
@@ -135,6 +151,17 @@ impl Output {
     pub(crate) fn now(self, text: &str) {
         human::now(text);
     }
+}
+
+/// The word for what went well. Only what verifies accepts anything: a script that reads "accepted" must not
+/// take a bundle that was shown, or a list of claims, for a verdict.
+fn good(command: &str) -> &'static str {
+    if decides(command) { Outcome::Accepted.as_str() } else { DONE }
+}
+
+/// Whether a command answers the question whether to accept something.
+fn decides(command: &str) -> bool {
+    matches!(command, "verify" | "verify-blob")
 }
 
 /// The failure that decides for several: 1 beats 3, which beats 2.

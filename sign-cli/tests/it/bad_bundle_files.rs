@@ -44,6 +44,15 @@ async fn a_bundle_never_replaces_what_it_is_about() {
     let f = Fixture::start(RekorVersion::V2).await;
     let image = f.image("team/app");
     let (file, sbom) = (f.file("a.txt", "hello"), f.file("sbom.json", CYCLONEDX));
+    let (token, config) = (f.path("token"), f.sandbox.data().join("trust_config.rekor2.json"));
+    for kept in [&token, &config] {
+        let before = std::fs::read(kept).unwrap();
+        let kept_path = kept.display().to_string();
+        f.refuses(&["sign-blob", &file, "--bundle", &kept_path], 2, "invalid-argument").await;
+        f.refuses(&["sign", &image, "--bundle", &kept_path], 2, "invalid-argument").await;
+        assert_eq!(std::fs::read(kept).unwrap(), before);
+    }
+    f.refuses(&["sign-blob", &file, "--bundle", "-"], 2, "invalid-argument").await;
     f.refuses(&["sign-blob", &file, "--bundle", &file], 2, "invalid-argument").await;
     for bundle in [&file, &sbom] {
         let attest = ["attest-blob", &file, "--predicate", &sbom, "--bundle", bundle];

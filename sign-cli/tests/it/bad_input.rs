@@ -16,6 +16,8 @@ async fn documents_that_cannot_be_attested() {
         ("{}", &[], "predicate-unknown"),
         (CYCLONEDX, &["--type", "spdx"], "predicate-mismatch"),
         (CYCLONEDX, &["--type", "word"], "invalid-argument"),
+        ("{}", &["--type", "https://example.com/a\u{1b}b"], "invalid-argument"),
+        ("{}", &["--type", "https://example.com/a b"], "invalid-argument"),
         (r#"{"spdxVersion":"SPDX-2.3"}"#, &[], "predicate-mismatch"),
         (r#"{"bomFormat":"CycloneDX","spdxVersion":"SPDX-2.3"}"#, &[], "predicate-unknown"),
         (
@@ -149,6 +151,11 @@ async fn bundles_and_command_lines_that_make_no_sense() {
     assert_eq!(run.json()["outcome"], "usage");
     let run = f.signer(&f.accepted(&["verify-blob", &file, "--bundle", "/nonexistent", "-o", "json"])).await;
     assert_eq!((run.status, run.json()["code"].as_str()), (2, Some("file-unreadable")));
+    for (option, value) in [("--ca-file", "/nonexistent"), ("--ca-file", &file), ("--repository", "foo")] {
+        let run = f.signer(&f.accepted(&["verify-blob", &file, "--bundle", &file, option, value])).await;
+        assert!(run.stderr.contains(value), "{}", run.stderr);
+        run.expect(2);
+    }
     let both = f.accepted(&["verify-blob", &file, "--bundle", &file, "--certificate-identity-regexp", "x"]);
     f.signer(&both).await.expect(2);
 }

@@ -1,6 +1,6 @@
 //! Files: signed, attested, verified, inspected.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sign_sandbox::RekorVersion;
 
 use crate::support::{CYCLONEDX, EMAIL, Fixture, spdx};
@@ -135,6 +135,12 @@ async fn inspect_tells_claims_from_proof() {
     let other = Fixture::start(RekorVersion::V2).await;
     let run = other.signer(&["inspect", &bundle]).await.expect(0);
     assert!(run.stdout.contains("Not proven:"), "{}", run.stdout);
+    // Shown, and not accepted: nobody can take this for a verdict.
+    let document = other.signer(&["inspect", &bundle, "-o", "json"]).await.expect(0).json();
+    for claim in ["signature", "identity", "issuer", "messageDigest"] {
+        assert_eq!(document["results"][0]["proven"][claim], false, "{claim}");
+    }
+    assert_eq!((&document["outcome"], &document["results"][0]["outcome"]), (&json!("done"), &json!("done")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -98,6 +98,18 @@ async fn a_registry_that_takes_nothing_fails_the_command() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_hangs_costs_one_deadline() {
+    let f = Fixture::start(RekorVersion::V2).await;
+    let image = f.image("team/app");
+    f.sandbox.faults().set(Fault::RegistryHang);
+    let started = std::time::Instant::now();
+    let run = f.signer(&["tree", &image, "--timeout", "6"]).await;
+    assert!(started.elapsed() < std::time::Duration::from_secs(10), "{:?}", started.elapsed());
+    assert!(run.stderr.contains("http://") && run.stderr.contains("https://"), "{}", run.stderr);
+    run.fails(3, "service-unavailable");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_attached_is_told_apart_from_what_was_not() {
     let f = Fixture::start(RekorVersion::V2).await;
     let image = f.image("app");
@@ -107,10 +119,34 @@ async fn what_was_attached_is_told_apart_from_what_was_not() {
     let document = f.signer(&sign).await.expect(3).json();
     assert_eq!(document["code"], "attach-incomplete");
     assert_eq!(document["results"][0]["outcome"], "unknown");
-    assert_eq!(document["results"][1]["outcome"], "accepted");
+    assert_eq!(document["results"][1]["outcome"], "done");
     f.sandbox.faults().clear();
     f.bare(&image).await;
     f.signer(&f.accepted(&["verify", &layout])).await.expect(0);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_layout_that_takes_nothing_is_found_out_before_anything_is_logged() {
+    let f = Fixture::start(RekorVersion::V2).await;
+    let image = f.image("app");
+    // Permissions bind no administrator, and the longest path does (4095 bytes): the blobs that are there can
+    // be read, and the longer name of a temporary file beside them cannot be made.
+    let longest = 4095 - "/blobs/sha256/".len() - 64;
+    let mut folder = f.path("deep");
+    while folder.as_os_str().len() < longest - 256 {
+        folder.push("d".repeat(128));
+    }
+    std::fs::create_dir_all(&folder).unwrap();
+    folder.push("d".repeat(longest - folder.as_os_str().len() - 1));
+    std::fs::rename(f.path("layout-app"), &folder).unwrap();
+    let layout = format!("oci-layout:{}", folder.display());
+    let bundle = f.path("out.json").display().to_string();
+    let first = f.next_log_index().await;
+    f.refuses(&["sign", &image, &layout, "--bundle", &bundle], 2, "file-unreadable").await;
+    f.bare(&image).await;
+    assert!(!f.path("out.1.json").exists());
+    assert_eq!(f.next_log_index().await, first + 1, "something was logged in between");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -321,7 +321,19 @@ async fn a_file_is_matched_by_any_good_digest_and_by_sha1_only_when_asked() {
     // What signs a file itself covers no SHA-1.
     f.signer(&["sign-blob", &file, "--bundle", &bundle]).await.expect(0);
     let by_sha1 = format!("sha1:{sha1}");
-    f.signer(&f.accepted(&["verify-blob", &by_sha1, "--bundle", &bundle])).await.fails(1, "digest-mismatch");
+    for digest in [by_sha1, sha512.to_string()] {
+        f.refuses(&f.accepted(&["verify-blob", &digest, "--bundle", &bundle]), 2, "digest-not-comparable")
+            .await;
+    }
+    // A statement without a digest of that kind neither names nor denies the file.
+    let sbom = f.file("sbom.json", CYCLONEDX);
+    f.signer(&["attest-blob", &file, "--predicate", &sbom, "--bundle", &bundle]).await.expect(0);
+    f.refuses(
+        &f.accepted(&["verify-blob", &sha512.to_string(), "--bundle", &bundle]),
+        2,
+        "digest-not-comparable",
+    )
+    .await;
 }
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

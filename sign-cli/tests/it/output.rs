@@ -14,6 +14,7 @@ async fn a_command_line_that_makes_no_sense_is_told_in_json_too() {
     let cases: &[(&[&str], &str, &str)] = &[
         (&["verify", "--no-such-flag"], "verify", "--no-such-flag"),
         (&["attest", &image], "attest", "--predicate"),
+        (&["attest", &image], "attest", "--statement"),
         (&["sign-blob"], "sign-blob", "--bundle"),
         (&["sign", &image, "-a", "novalue"], "sign", "KEY=VALUE"),
         (&["sandbox", "up", "--fault", "no-such-fault"], "sandbox up", "rekor-down"),
@@ -63,6 +64,17 @@ async fn several_images_have_one_verdict_and_each_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn each_of_several_images_that_are_not_signed_is_told() {
+    let f = Fixture::start(RekorVersion::V2).await;
+    let (one, two, none) = (f.image("one"), f.image("two"), format!("{}/none:1", f.sandbox.urls().registry));
+    let document = f.signer(&["sign", &one, &none, &two, "-o", "json"]).await.expect(2).json();
+    let results = document["results"].as_array().unwrap();
+    let told: Vec<_> = results.iter().map(|r| json!([r["name"], r["outcome"]])).collect();
+    assert_eq!(told, [json!([one, "skipped"]), json!([none, "usage"]), json!([two, "skipped"])]);
+    f.bare(&one).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn flags_win_over_the_environment() {
     let f = Fixture::start(RekorVersion::V2).await;
     let (file, bundle) = (f.file("a.txt", "hello"), f.path("a.json").display().to_string());
@@ -78,6 +90,19 @@ async fn flags_win_over_the_environment() {
     f.signer_with(&verify, &elsewhere).await.fails(2, "file-unreadable");
     let json = f.signer_with(&[&verify[..], &["-o", "human"]].concat(), &[("SIGNER_OUTPUT", "json")]).await;
     assert!(json.expect(0).stdout.starts_with("verified"));
+    // One that excludes what a variable says is no conflict either; two variables are, and are named.
+    let by_pattern =
+        [("SIGNER_CERTIFICATE_IDENTITY_REGEXP", "x@example\\.com"), ("SIGNER_KEY", "/nonexistent")];
+    f.signer_with(&verify, &by_pattern).await.expect(0);
+    let both = [by_pattern[0], ("SIGNER_CERTIFICATE_IDENTITY", EMAIL)];
+    let run = f.signer_with(&["verify-blob", &file, "--bundle", &bundle], &both).await;
+    for (variable, _) in both {
+        assert!(run.stderr.contains(variable), "{}", run.stderr);
+    }
+    run.fails(2, "invalid-argument");
+    let image = f.image("team/app");
+    let login = [("SIGNER_REGISTRY_USERNAME", "u"), ("SIGNER_REGISTRY_PASSWORD", "p")];
+    f.signer_with(&["tree", &image, "--registry-token", "t"], &login).await.expect(0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -160,10 +185,10 @@ async fn text_from_outside_does_not_reach_a_terminal_raw() {
     let runs: &[(&[&str], i32)] = &[
         (&["sign", &image, "-a", &annotation, "--bundle", &bundle], 0),
         (&["attest", &image, "--predicate", &sbom], 0),
-        (&["attest", &image, "--predicate", &other, "--type", &kind], 0),
+        (&["attest", &image, "--predicate", &other, "--type", &kind], 2),
         (&["attest", &image, "--predicate", &duplicate, "--type", "https://example.com/p"], 2),
         (&["tree", &image], 0),
-        (&f.accepted(&["verify", &image, "--type", &kind]), 0),
+        (&f.accepted(&["verify", &image, "--type", &kind]), 2),
         (&f.accepted(&["verify", &image, "-a", "x=y"]), 1),
         (&f.accepted(&["verify", &image, "--type", "https://example.com/none"]), 1),
         (&["verify", &image, "--certificate-identity", HOSTILE, "--certificate-oidc-issuer", HOSTILE], 1),
@@ -190,13 +215,22 @@ async fn a_result_that_nobody_can_read_is_no_success() {
     let (file, bundle) = (f.file("a.txt", "hello"), f.path("a.json").display().to_string());
     f.signer(&["sign-blob", &file, "--bundle", &bundle]).await.expect(0);
     let verify = f.accepted(&["verify-blob", &file, "--bundle", &bundle]);
-    for arguments in [&verify[..], &["completions", "bash"], &[&verify[..], &["-o", "json"]].concat()] {
+    // Whoever closes the pipe early has read enough of what is only shown, or is done already.
+    let (again, image) = (["sign-blob", &file, "--bundle", &bundle], f.image("app"));
+    for (arguments, status) in [
+        (&verify[..], 3),
+        (&[&verify[..], &["-o", "json"]].concat(), 3),
+        (&["completions", "bash"], 0),
+        (&["tree", &image], 0),
+        (&again, 0),
+    ] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let child = f.command().args(arguments).stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
         let output = child.wait_with_output().await.unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(3), "{stderr}");
-        assert!(stderr.contains("could not be written") && !stderr.contains("panicked"), "{stderr}");
+        assert_eq!(output.status.code(), Some(status), "{arguments:?} {stderr}");
+        assert_eq!(stderr.contains("could not be written"), status == 3, "{stderr}");
+        assert!(!stderr.contains("panicked"), "{stderr}");
     }
 }

@@ -20,9 +20,26 @@ async fn a_taken_port_is_said_to_be_taken() {
     assert_eq!(run.json()["code"], "port-taken");
     assert_eq!(run.json()["command"], "sandbox run");
     let data = f.file("a-file", "");
-    f.signer(&["sandbox", "up", "--data", &data]).await.fails(2, "file-unreadable");
+    let run = f.signer(&["sandbox", "up", "--data", &data]).await;
+    assert!(run.stderr.contains(&format!("--data {data}")), "{}", run.stderr);
+    run.fails(2, "file-unreadable");
     f.signer(&["sandbox", "up", "--registry-auth", "basic:u"]).await.fails(2, "invalid-argument");
     f.signer(&["sandbox", "up", "--identity", "nobody"]).await.fails(2, "invalid-argument");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_are_not_its_own_stay_as_they_are() {
+    let f = Fixture::start(RekorVersion::V2).await;
+    let data = f.sandbox.data().join("kept");
+    let options = SandboxOptions { data: Some(data.clone()), ..SandboxOptions::default() };
+    let up = Sandbox::start(options).await.unwrap();
+    let shown = data.display().to_string();
+    f.signer(&["sandbox", "up", "--data", &shown]).await.fails(2, "invalid-argument");
+    assert_eq!(std::fs::read_to_string(data.join("trusted_root.json")).unwrap(), up.trusted_root());
+    f.file("trusted_root.json", "precious");
+    let foreign = f.folder.path().display().to_string();
+    f.signer(&["sandbox", "run", "--data", &foreign, "--", "true"]).await.fails(2, "invalid-argument");
+    assert_eq!(std::fs::read_to_string(f.path("trusted_root.json")).unwrap(), "precious");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,6 +85,17 @@ async fn being_asked_to_stop_ends_it_cleanly() {
         (&["sandbox", "up"], Signal::TERM, 0),
         (&["sandbox", "up"], Signal::INT, 0),
         (&["sandbox", "up", "-o", "json"], Signal::TERM, 0),
+        (&["sandbox", "up"], Signal::HUP, 0),
+        (&["sandbox", "up"], Signal::QUIT, 0),
+        (&["sandbox", "demo"], Signal::INT, 128 + 2),
+        (&["sandbox", "demo"], Signal::TERM, 128 + 15),
+        (&["sandbox", "demo"], Signal::HUP, 128 + 1),
+        (&["sandbox", "run", "--", "sh", "-c", "echo ready; exec sleep 60"], Signal::HUP, 128 + 1),
+        (
+            &["sandbox", "run", "--", "sh", "-c", "ulimit -c 0; echo ready; exec sleep 60"],
+            Signal::QUIT,
+            128 + 3,
+        ),
         (&["sandbox", "run", "--", "sh", "-c", trap], Signal::TERM, 9),
         (
             &["sandbox", "run", "--", "sh", "-c", "trap 'kill -KILL $$' TERM; echo ready; sleep 60 & wait"],
@@ -86,7 +114,11 @@ async fn being_asked_to_stop_ends_it_cleanly() {
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let first = lines.next_line().await.unwrap().unwrap();
-        assert!(["ready", "{", "export SIGNER_TRUST_CONFIG="].iter().any(|start| first.starts_with(start)));
+        assert!(
+            ["ready", "{", "export SIGNER_TRUST_CONFIG=", "A whole Sigstore"]
+                .iter()
+                .any(|start| first.starts_with(start))
+        );
         let pid = Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap();
         kill_process(pid, signal).unwrap();
         let ended = tokio::time::timeout(PATIENCE, child.wait()).await.expect("it did not stop").unwrap();
@@ -101,5 +133,8 @@ async fn the_tour_ends_well_and_says_how_long_each_step_took() {
     let document = f.signer(&["sandbox", "demo", "-o", "json"]).await.expect(0).json();
     let steps = document["results"][0]["steps"].as_array().unwrap();
     assert!(steps.len() >= 9, "{document}");
+    let told = &document["results"][0];
+    assert!(told["digest"].as_str().is_some_and(|digest| digest.starts_with("sha256:")), "{document}");
+    assert_eq!(told["predicateTypes"].as_array().map(Vec::len), Some(2), "{document}");
     assert!(steps.iter().all(|step| step["milliseconds"].is_u64()), "{document}");
 }

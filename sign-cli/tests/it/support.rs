@@ -87,6 +87,7 @@ impl Fixture {
         assert_eq!(document["code"], code, "{document}");
         assert_eq!(document["error"]["code"], code, "{document}");
         assert_ne!(document["outcome"], "accepted", "{document}");
+        assert_ne!(document["outcome"], "done", "{document}");
         assert_eq!(document["schemaVersion"], 1);
         assert!(document["results"].is_array(), "{document}");
         assert_eq!(document["command"], arguments[0]);

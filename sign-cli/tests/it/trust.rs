@@ -318,7 +318,7 @@ async fn trust_is_shown_updated_and_exported() {
     let p = Private::start().await;
     p.run(&["trust", "show"]).await.fails(2, "offline");
     let first = p.run(&["trust", "update", "-o", "json"]).await.expect(0).json();
-    assert_eq!((&first["outcome"], &first["results"][0]["before"]), (&json!("accepted"), &Value::Null));
+    assert_eq!((&first["outcome"], &first["results"][0]["before"]), (&json!("done"), &Value::Null));
     p.f.sandbox.tuf().rotate(&[TufRole::Root, TufRole::Timestamp], jiff::Timestamp::now()).unwrap();
     let run = p.run(&["trust", "update"]).await.expect(0);
     for text in ["root       version 1 → 2, expires 20", "timestamp  version 1 → 2", "is the same"] {

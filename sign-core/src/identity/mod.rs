@@ -102,6 +102,9 @@ impl IdentityToken {
                 .expected(format!("at most {MAX_TOKEN_BYTES} bytes"))
                 .found(format!("{} bytes", raw.len())));
         }
+        if raw.is_empty() {
+            return Err(malformed("it is empty"));
+        }
         let mut parts = raw.split('.');
         let (Some(header), Some(payload), Some(signature), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())

@@ -86,7 +86,7 @@ impl TokenSource for TokenFile {
                 .found(format!("{size} bytes in {}", self.path.display())));
         }
         let raw = Zeroizing::new(tokio::fs::read_to_string(&self.path).await.map_err(unreadable)?);
-        IdentityToken::parse(&raw)
+        IdentityToken::parse(&raw).map_err(|e| e.context(&self.name))
     }
 
     fn name(&self) -> &str {

@@ -2,6 +2,7 @@
 //!
 //! Source: OCI image specification 1.1, "Image Layout".
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -38,6 +39,8 @@ const MAX_MARKER: usize = 4096;
 const INDEX: &str = "index.json";
 /// Held while [`INDEX`] is written.
 const LOCK: &str = "index.json.lock";
+/// Most tags or digests that a message lists.
+const SHOWN: usize = 5;
 /// Longest wait for another process that writes.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
 
@@ -86,8 +89,14 @@ impl Layout {
         let bytes = read_file(&path, MAX_MANIFEST)?.ok_or_else(|| {
             Error::new(Code::SubjectNotFound, "the image layout has no index").found(path.display())
         })?;
-        let Manifest::Index(index) = Manifest::parse(Some(OCI_INDEX), &bytes)? else {
-            return Err(Error::new(Code::ManifestInvalid, "the layout's index is not an index"));
+        let named = |e: Error| {
+            let found = e.found_value().map_or(String::new(), |found| format!(": {found}"));
+            Error::new(e.code(), format!("the layout's index is not acceptable, {}", path.display()))
+                .found(format!("{}{found}", e.message()))
+                .caused_by(e)
+        };
+        let Manifest::Index(index) = Manifest::parse(Some(OCI_INDEX), &bytes).map_err(named)? else {
+            return Err(named(Error::new(Code::ManifestInvalid, "not an index")));
         };
         let document = serde_json::from_slice(&bytes).map_err(|e| {
             Error::new(Code::ManifestInvalid, "the layout's index does not parse").caused_by(e)
@@ -103,7 +112,9 @@ impl Layout {
 
     /// The entry of the index that the reference means.
     fn find(&self, entries: Vec<Descriptor>) -> Result<Descriptor> {
-        let not_found = |message: &str| Error::new(Code::SubjectNotFound, message).found(&self.reference);
+        let held = held(&entries);
+        let not_found =
+            |message: &str| Error::new(Code::SubjectNotFound, message).expected(&self.reference).found(&held);
         if let Some(digest) = self.reference.digest() {
             if let Some(entry) = entries.into_iter().find(|entry| &entry.digest == digest) {
                 return Ok(entry);
@@ -133,10 +144,16 @@ impl Layout {
         candidates = distinct(candidates);
         match (candidates.pop(), candidates.is_empty()) {
             (Some(only), true) => Ok(only),
-            (Some(_), false) => {
+            (Some(last), false) => {
+                candidates.push(last);
+                let digests = candidates.iter().map(|entry| entry.digest.to_string()).collect();
+                let hint = match self.reference.tag() {
+                    Some(_) => "name one by its digest, with @DIGEST",
+                    None => "name one, with :TAG or @DIGEST",
+                };
                 Err(Error::new(Code::InvalidArgument, "the layout holds several images that could be meant")
-                    .found(format!("{} images", candidates.len() + 1))
-                    .hint("name one, with :TAG or @DIGEST"))
+                    .found(a_few(digests))
+                    .hint(hint))
             }
             (None, _) => Err(not_found("the image is not in the layout")),
         }
@@ -193,6 +210,25 @@ impl Layout {
             _ => write_atomically(&path, content)?,
         }
         Ok(digest)
+    }
+
+    /// Tries to write where [`Layout::attach_now`] will.
+    fn try_writing(&self) -> Result<()> {
+        let directory = self.reference.directory();
+        let blobs = self.blob_path(&Digest::sha256(EMPTY_CONFIG));
+        for file in [directory.join(INDEX), blobs] {
+            // A folder that is missing will be made, in one that was tried.
+            if file.parent().is_some_and(Path::is_dir) {
+                let temporary = beside(&file);
+                let tried = OpenOptions::new().write(true).create_new(true).open(&temporary);
+                let tried = tried.and_then(|_| fs::remove_file(&temporary));
+                tried.map_err(|e| {
+                    unwritable(&file, e)
+                        .hint("give it write permission, or write the bundle to a file alone: --bundle FILE --no-upload")
+                })?;
+            }
+        }
+        Ok(())
     }
 
     fn attach_now(&self, subject: &Descriptor, attachment: &Attachment) -> Result<Descriptor> {
@@ -272,6 +308,10 @@ impl Store for Layout {
         self.find_legacy(subject, tag)
     }
 
+    async fn check_attachable(&self) -> Result<()> {
+        self.try_writing()
+    }
+
     async fn attach(&self, subject: &Descriptor, attachment: &Attachment) -> Result<Descriptor> {
         let (layout, subject, attachment) = (self.clone(), subject.clone(), attachment.clone());
         // Waiting for another writer must not hold up other tasks.
@@ -279,6 +319,24 @@ impl Store for Layout {
             .await
             .map_err(|e| Error::new(Code::Internal, "writing to the layout was interrupted").caused_by(e))?
     }
+}
+
+/// What can be asked for by name in a layout.
+fn held(entries: &[Descriptor]) -> String {
+    let images = entries.iter().filter(|entry| !is_legacy(entry));
+    let tags: BTreeSet<&String> = images.filter_map(|entry| entry.annotations.get(REF_NAME)).collect();
+    if tags.is_empty() {
+        return "no image with a tag".into();
+    }
+    format!("images with the tags: {}", a_few(tags.into_iter().cloned().collect()))
+}
+
+/// The first of a list that may be long.
+fn a_few(mut texts: Vec<String>) -> String {
+    let all = texts.len();
+    texts.truncate(SHOWN);
+    let more = if all > SHOWN { format!(" and {} more", all - SHOWN) } else { String::new() };
+    format!("{}{more}", texts.join(", "))
 }
 
 /// The tag that an entry of the index has. Some tools write the whole reference.
@@ -310,10 +368,16 @@ impl LockFile {
                     std::thread::sleep(Duration::from_millis(20));
                 }
                 Err(e) => {
-                    return Err(Error::new(Code::AttachIncomplete, "the layout's index could not be locked")
-                        .found(path.display())
-                        .hint("remove the lock file if no other program is writing to the layout")
-                        .caused_by(e));
+                    let error = Error::new(Code::AttachIncomplete, "the layout's index could not be locked")
+                        .found(format!("{}: {e}", path.display()));
+                    let held = e.kind() == ErrorKind::AlreadyExists;
+                    let error = error.caused_by(e);
+                    return Err(match held {
+                        true => {
+                            error.hint("remove the lock file if no other program is writing to the layout")
+                        }
+                        false => error,
+                    });
                 }
             }
         }
@@ -330,7 +394,7 @@ impl Drop for LockFile {
 /// The content of a file of at most `limit` bytes; `None` if there is no such file.
 fn read_file(path: &Path, limit: usize) -> Result<Option<Vec<u8>>> {
     let failed = |e: std::io::Error| {
-        Error::new(Code::FileUnreadable, "a file could not be read").found(path.display()).caused_by(e)
+        Error::new(Code::FileUnreadable, format!("cannot read {}", path.display())).found(&e).caused_by(e)
     };
     let file = match File::open(path) {
         Ok(file) => file,
@@ -349,11 +413,7 @@ fn read_file(path: &Path, limit: usize) -> Result<Option<Vec<u8>>> {
 
 /// Writes next to `path` and renames, so that a reader sees the old or the new content and never a part.
 fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    static COUNTER: AtomicU64 = AtomicU64::new(0);
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}-{}.tmp", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed)));
-    let temporary = path.with_file_name(name);
+    let temporary = beside(path);
     let write = || {
         path.parent().map_or(Ok(()), fs::create_dir_all)?;
         let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
@@ -363,6 +423,19 @@ fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
     };
     write().map_err(|e| {
         let _ = fs::remove_file(&temporary);
-        Error::new(Code::FileUnreadable, "a file could not be written").found(path.display()).caused_by(e)
+        unwritable(path, e)
     })
+}
+
+/// A name next to `path` that nobody else uses.
+fn beside(path: &Path) -> PathBuf {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}-{}.tmp", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed)));
+    path.with_file_name(name)
+}
+
+fn unwritable(path: &Path, e: std::io::Error) -> Error {
+    Error::new(Code::FileUnreadable, format!("cannot write {}", path.display())).found(&e).caused_by(e)
 }

@@ -66,6 +66,15 @@ pub trait Store: Send + Sync {
     /// told; it never means that nothing is there.
     async fn legacy(&self, subject: &Digest, tag: LegacyTag) -> Result<Vec<FoundManifest>>;
 
+    /// Finds out, where that needs nobody else, whether something can be attached: what is signed is public
+    /// in a log for ever, so a folder that cannot be written to should be known before.
+    ///
+    /// # Errors
+    /// `file-unreadable` when nothing can be attached.
+    async fn check_attachable(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Attaches to `subject`, and returns the descriptor of the manifest that does so.
     async fn attach(&self, subject: &Descriptor, attachment: &Attachment) -> Result<Descriptor>;
 }

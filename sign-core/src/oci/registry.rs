@@ -97,12 +97,16 @@ impl Registry {
             return Ok(https);
         }
         let probe = |url: &Url| Request::new(SERVICE, Method::GET, url.clone()).retry(Retry::IfNotCarriedOut);
-        match self.http.send(probe(&http)).await {
+        let prober = self.http.with_half_the_time();
+        match prober.send(probe(&http)).await {
             // Servers that speak TLS say so this way.
             Ok(answer) if answer.status == StatusCode::BAD_REQUEST => Ok(https),
             Ok(_) => Ok(http),
             Err(error) if error.code() == Code::OfflineRequired => Err(error),
-            Err(error) => self.http.send(probe(&https)).await.map(|_| https).map_err(|_| error),
+            Err(error) => match prober.send(probe(&https)).await {
+                Ok(_) => Ok(https),
+                Err(other) => Err(error.with_others(vec![other])),
+            },
         }
     }
 
@@ -206,9 +210,8 @@ impl Store for Registry {
             (None, Some(said)) => said,
             (None, None) => Digest::sha256(&answer.body),
         };
-        check_digest(&digest, &answer.body).map_err(|e| e.context(&self.reference))?;
-        let manifest = Manifest::parse(content_type(&answer.headers), &answer.body)
-            .map_err(|e| e.context(&self.reference))?;
+        check_digest(&digest, &answer.body)?;
+        let manifest = Manifest::parse(content_type(&answer.headers), &answer.body)?;
         let descriptor = Descriptor::named(manifest.media_type(), digest.clone(), answer.body.len());
         *self.resolved.lock().await = Some((digest, answer.body));
         Ok(descriptor)

@@ -87,13 +87,14 @@ impl IdentityPolicy {
             Mismatch::Claim(index) => {
                 let claim = identity.claims.get(index);
                 let name = claim.map_or("", |(claim, _)| claim.as_str());
-                Error::new(Code::ClaimMismatch, format!("the certificate's {name} is another one"))
+                let found = claim.and_then(|(claim, _)| certificate.claim_in_any_form(*claim));
+                let message = match found {
+                    Some(_) => format!("the certificate's {name} is another one"),
+                    None => format!("the certificate has no {name}"),
+                };
+                Error::new(Code::ClaimMismatch, message)
                     .expected(claim.map_or(String::new(), |(_, pattern)| pattern.to_string()))
-                    .found(
-                        claim
-                            .and_then(|(claim, _)| certificate.claim_in_any_form(*claim))
-                            .unwrap_or("none".into()),
-                    )
+                    .found(found.unwrap_or("none".into()))
             }
             Mismatch::Issuer => Error::new(Code::IssuerMismatch, "another issuer vouched for the signer")
                 .expected(&identity.issuer)

@@ -7,9 +7,9 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::PredicateType;
 use super::document::{Document, Node};
 use super::resource::time;
+use super::{PredicateType, counted};
 use crate::error::Result;
 
 pub(super) struct Type;
@@ -126,9 +126,13 @@ impl PredicateType for Type {
 
     fn describe(&self, document: &Document<'_>) -> String {
         format!(
-            "CycloneDX {} document, {} components",
+            "CycloneDX {} document, {}",
             document.string("specVersion").unwrap_or_default(),
-            document.get("components").map_or(0, |components| components.items().count())
+            counted(
+                document.get("components").map_or(0, |components| components.items().count()),
+                "component",
+                "components"
+            )
         )
     }
 }

@@ -43,6 +43,11 @@ pub(crate) use typed::{read_as, write_as};
 pub use vsa::{VerificationResult, VerificationSummary, VsaVerifier};
 pub use vuln::{ScanInvocation, ScanMetadata, Scanner, ScannerDatabase, VulnerabilityScan};
 
+/// A number of things, in words.
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// One kind of predicate. Implement it to teach the library another, and add it to a
 /// [`PredicateTypes`](crate::PredicateTypes).
 pub trait PredicateType: Send + Sync {

@@ -12,7 +12,7 @@ use url::Url;
 use super::document::{Document, Node};
 use super::resource::time;
 use super::typed::{or_default, rfc3339};
-use super::{Predicate, PredicateType};
+use super::{Predicate, PredicateType, counted};
 use crate::error::Result;
 
 pub(super) struct Type;
@@ -84,7 +84,8 @@ impl PredicateType for Type {
 
     fn describe(&self, document: &Document<'_>) -> String {
         let count = document.get("statements").map_or(0, |statements| statements.items().count());
-        format!("OpenVEX document by {}, {count} statements", document.string("author").unwrap_or_default())
+        let count = counted(count, "statement", "statements");
+        format!("OpenVEX document by {}, {count}", document.string("author").unwrap_or_default())
     }
 }
 

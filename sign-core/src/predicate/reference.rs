@@ -2,9 +2,9 @@
 //!
 //! Source: in-toto attestation predicate `reference`, version 0.1.
 
-use super::PredicateType;
 use super::document::Document;
 use super::resource::loose;
+use super::{PredicateType, counted};
 use crate::error::Result;
 
 pub(super) struct Type;
@@ -38,6 +38,6 @@ impl PredicateType for Type {
 
     fn describe(&self, document: &Document<'_>) -> String {
         let count = document.get("references").map_or(0, |node| node.items().count());
-        format!("{} to {count} documents", self.title())
+        format!("{} to {}", self.title(), counted(count, "document", "documents"))
     }
 }

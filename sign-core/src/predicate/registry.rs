@@ -93,7 +93,11 @@ impl PredicateTypes {
     /// that is neither known nor a URI.
     pub fn check(&self, document: &[u8], requested: &str) -> Result<CheckedPredicate> {
         let named = self.named(requested);
-        let uri = if requested == "auto" || !named.is_empty() { None } else { Some(self.uri(requested)?) };
+        let uri = if requested == "auto" || !named.is_empty() {
+            None
+        } else {
+            Some(self.uri(requested, "auto, ")?)
+        };
         let document = Document::parse(document)?;
         if let Some(uri) = uri {
             // A URI that names a known type keeps that type's promises.
@@ -133,7 +137,7 @@ impl PredicateTypes {
     /// [`Code::InvalidArgument`] for what is neither.
     pub fn selector(&self, text: &str) -> Result<TypeSelector> {
         let kinds: Vec<_> = self.kinds.iter().filter(|kind| goes_by(kind.as_ref(), text)).cloned().collect();
-        let text = if kinds.is_empty() { self.uri(text)? } else { text.to_owned() };
+        let text = if kinds.is_empty() { self.uri(text, "")? } else { text.to_owned() };
         Ok(TypeSelector { text, kinds })
     }
 
@@ -155,12 +159,15 @@ impl PredicateTypes {
         names.join(", ")
     }
 
-    fn uri(&self, text: &str) -> Result<String> {
+    /// `text` as it is, if it is a URI; `besides` says what else it could have been.
+    fn uri(&self, text: &str, besides: &str) -> Result<String> {
         // Compared byte for byte when read, so it is kept as written and not normalised.
+        // The parser drops line breaks and encodes what no URI has in it (RFC 3986 §2): none of that is signed.
+        let in_ascii = text.bytes().all(|b| b.is_ascii_graphic());
         match url::Url::parse(text) {
-            Ok(url) if url.has_host() || url.scheme() == "urn" => Ok(text.to_owned()),
+            Ok(url) if in_ascii && (url.has_host() || url.scheme() == "urn") => Ok(text.to_owned()),
             _ => Err(Error::new(Code::InvalidArgument, "not a predicate type")
-                .expected(format!("auto, {} or an absolute URI", self.names()))
+                .expected(format!("{besides}{} or an absolute URI", self.names()))
                 .found(text)),
         }
     }

@@ -2,9 +2,9 @@
 //!
 //! Source: in-toto attestation predicate `scai`, version 0.3.
 
-use super::PredicateType;
 use super::document::Document;
 use super::resource::{descriptor, object};
+use super::{PredicateType, counted};
 use crate::error::Result;
 
 pub(super) struct Type;
@@ -41,6 +41,6 @@ impl PredicateType for Type {
 
     fn describe(&self, document: &Document<'_>) -> String {
         let count = document.get("attributes").map_or(0, |node| node.items().count());
-        format!("{}, {count} attributes", self.title())
+        format!("{}, {}", self.title(), counted(count, "attribute", "attributes"))
     }
 }

@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::PredicateType;
 use super::document::{Document, Node};
+use super::{PredicateType, counted};
 use crate::error::Result;
 
 pub(super) struct Type;
@@ -130,10 +130,14 @@ impl PredicateType for Type {
 
     fn describe(&self, document: &Document<'_>) -> String {
         format!(
-            "{} document {:?}, {} packages",
+            "{} document {:?}, {}",
             document.string("spdxVersion").unwrap_or_default(),
             document.string("name").unwrap_or_default(),
-            document.get("packages").map_or(0, |packages| packages.items().count())
+            counted(
+                document.get("packages").map_or(0, |packages| packages.items().count()),
+                "package",
+                "packages"
+            )
         )
     }
 }

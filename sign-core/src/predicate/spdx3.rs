@@ -5,8 +5,8 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::PredicateType;
 use super::document::{Document, Node};
+use super::{PredicateType, counted};
 use crate::error::Result;
 
 pub(super) struct Type;
@@ -64,7 +64,7 @@ impl PredicateType for Type {
     fn describe(&self, document: &Document<'_>) -> String {
         let is_package = |element: &Node<'_>| kind(*element).is_some_and(|kind| kind == "software_Package");
         let count = document.get("@graph").map_or(0, |graph| graph.items().filter(is_package).count());
-        format!("{} document, {count} packages", self.title())
+        format!("{} document, {}", self.title(), counted(count, "package", "packages"))
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Source: in-toto attestation predicate `vulns`, version 0.2.
 
-use super::PredicateType;
 use super::document::Document;
+use super::{PredicateType, counted};
 use crate::error::Result;
 
 pub(super) struct Type;
@@ -51,6 +51,7 @@ impl PredicateType for Type {
 
     fn describe(&self, document: &Document<'_>) -> String {
         let found = document.get("scanner").and_then(|scanner| scanner.get("result"));
-        format!("{}, {} vulnerabilities", self.title(), found.map_or(0, |result| result.items().count()))
+        let count = found.map_or(0, |result| result.items().count());
+        format!("{}, {}", self.title(), counted(count, "vulnerability", "vulnerabilities"))
     }
 }

@@ -53,8 +53,9 @@ pub(super) fn check_digest<'a>(
         .found("Ed25519")
     })?;
     let digest = artifact.digest(algorithm).ok_or_else(|| {
-        Error::new(Code::DigestMismatch, "the artifact is known by another digest than the key signs")
-            .expected(algorithm.as_str())
+        Error::new(Code::DigestNotComparable, "what was signed is known by another kind of digest")
+            .expected(format!("a {} digest", algorithm.as_str()))
+            .found(artifact)
             .hint("give the file itself instead of its digest")
     })?;
     // The bundle's own digest is a hint. One that is wrong tells of an altered bundle.

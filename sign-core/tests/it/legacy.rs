@@ -193,6 +193,8 @@ fn with_entry(layer: &Layer, name: &str, value: Value) -> Layer {
 async fn a_keyless_signature_is_verified_and_every_bent_one_refused() {
     let bench = Bench::start(RekorVersion::V1).await;
     let session = bench.context.session(&bench.token).await.unwrap();
+    // Before anything is logged: the other certificate must be valid at every time that is borrowed below.
+    let other = bench.context.session(&bench.token).await.unwrap();
     let who = bench.requirement();
     let good = signed(&session, &payload(&subject())).await;
     let verified = verify(&bench, &good, &who).unwrap();
@@ -212,7 +214,7 @@ async fn a_keyless_signature_is_verified_and_every_bent_one_refused() {
     swapped.blob = swapped.blob.iter().map(|&b| if b == b'7' { b'8' } else { b }).collect();
     refused(&bench, &swapped, &who, Code::LogEntryMismatch);
 
-    let other = signed(&bench.context.session(&bench.token).await.unwrap(), &payload(&subject())).await;
+    let other = signed(&other, &payload(&subject())).await;
     for name in [CERTIFICATE, ENTRY, SIGNATURE] {
         let promised = with(&promised, name, Some(&other.annotations[name]));
         refused(&bench, &promised, &who, Code::LogEntryMismatch);

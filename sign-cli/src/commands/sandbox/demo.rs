@@ -16,11 +16,16 @@ use crate::output::Item;
 /// The lock file this program was built with: the truth about its dependencies.
 const LOCK_FILE: &str = include_str!("../../../../Cargo.lock");
 const IDENTITY: &str = "release@example.com";
+/// Somebody who signed nothing.
+const STRANGER: &str = "mallory@example.com";
+/// The types of what is attested.
+const CYCLONEDX_TYPE: &str = "https://cyclonedx.org/bom";
+const PROVENANCE_TYPE: &str = "https://slsa.dev/provenance/v1";
 const REPOSITORY: &str = "demo/signer";
 const TAG: &str = "1";
 
 /// The tour.
-pub(crate) async fn demo(context: &Context) -> Result<Vec<Item>> {
+pub(super) async fn demo(context: &Context) -> Result<Vec<Item>> {
     let whole = Instant::now();
     let mut tour = Tour { context, steps: Vec::new() };
 
@@ -81,15 +86,16 @@ pub(crate) async fn demo(context: &Context) -> Result<Vec<Item>> {
     .await?;
     let verify = ["verify", &reference];
     tour.run(&running, &program, "verify the signature", 0, &[&verify[..], &who].concat()).await?;
-    let types = ["--type", "cyclonedx", "--type", "slsaprovenance1"];
+    let types = ["--type", CYCLONEDX_TYPE, "--type", PROVENANCE_TYPE];
     let attestations = [&verify[..], &types, &who].concat();
     tour.run(&running, &program, "verify SBOM and provenance", 0, &attestations).await?;
     tour.run(&running, &program, "list what is attached", 0, &["tree", &reference]).await?;
     tour.say("");
     tour.say("And somebody else's identity is not accepted (exit status 1):");
-    let mallory = ["--certificate-identity", "mallory@example.com", "--certificate-oidc-issuer", &urls.oidc];
+    let mallory = ["--certificate-identity", STRANGER, "--certificate-oidc-issuer", &urls.oidc];
     tour.run(&running, &program, "refuse somebody else", 1, &[&verify[..], &mallory].concat()).await?;
 
+    let issuer = urls.oidc.clone();
     running.sandbox.stop().await;
     let mut item = Item::new("demo").line("").line("How long each step took:");
     for (name, took) in &tour.steps {
@@ -102,6 +108,13 @@ pub(crate) async fn demo(context: &Context) -> Result<Vec<Item>> {
         .iter()
         .map(|(name, took)| serde_json::json!({"step": name, "milliseconds": took.as_millis()}))
         .collect();
+    let item = item
+        .field("image", reference)
+        .field("digest", digest)
+        .field("identity", IDENTITY)
+        .field("issuer", issuer)
+        .field("predicateTypes", serde_json::json!([CYCLONEDX_TYPE, PROVENANCE_TYPE]))
+        .field("refused", STRANGER);
     Ok(vec![item.field("steps", steps)])
 }
 
@@ -142,6 +155,7 @@ impl Tour<'_> {
             .env("SIGNER_OUTPUT", "human")
             .env_remove("SIGNER_VERBOSE")
             .stdin(std::process::Stdio::null())
+            .kill_on_drop(true)
             .output()
             .await
             .map_err(|e| Error::new(Code::Internal, "cannot run this program again").caused_by(e))?;

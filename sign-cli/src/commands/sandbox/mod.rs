@@ -16,8 +16,8 @@ use sign_sandbox::{Faults, Identity, RegistryAuth, RegistryOptions, Sandbox, San
 use crate::args::SandboxArgs;
 use crate::context::Context;
 use crate::files::write_private;
+use crate::output::{DONE, Item};
 
-pub(crate) use demo::demo;
 use signals::{StopSignals, exit_code};
 
 /// How often the token file is renewed; the tokens in it live ten minutes.
@@ -29,6 +29,16 @@ struct Running {
     identity: Identity,
     token_file: PathBuf,
     environment: Vec<(&'static str, String)>,
+}
+
+/// The tour, or the exit status of having been stopped on it.
+pub(crate) async fn demo(context: &Context) -> Result<Result<Vec<Item>, ExitCode>> {
+    let mut stop = StopSignals::listen()?;
+    // Dropping the tour ends its sandbox and its commands, and removes their files.
+    tokio::select! {
+        items = demo::demo(context) => items.map(Ok),
+        signal = stop.next() => Ok(Err(signal.exit_code())),
+    }
 }
 
 /// Serves until interrupted.
@@ -43,7 +53,7 @@ pub(crate) async fn up(context: &Context, args: SandboxArgs) -> Result<ExitCode>
             .map(|(name, value)| ((*name).to_owned(), value.as_str().into()))
             .collect();
         let document = json!({
-            "schemaVersion": 1, "command": "sandbox up", "outcome": "accepted", "code": null,
+            "schemaVersion": 1, "command": "sandbox up", "outcome": DONE, "code": null,
             "results": [{"environment": environment, "urls": running.sandbox.urls()}],
         });
         context.output.now(&document.to_string());
@@ -122,7 +132,16 @@ async fn start(context: &Context, args: SandboxArgs) -> Result<Running> {
             .expected(format!("127.0.0.1:{port} to be free"))
             .found("another program listening there")
             .hint("leave --port and --registry-port out to use free ports"),
-        e => Error::new(Code::FileUnreadable, "the sandbox did not start").found(e.to_string()).caused_by(e),
+        e @ (SandboxError::DirectoryInUse { .. } | SandboxError::ForeignDirectory { .. }) => {
+            Error::new(Code::InvalidArgument, "the files of another would be replaced")
+                .found(e.to_string())
+                .hint("give --data an empty folder, or leave it out to use a temporary one")
+        }
+        e => {
+            let place = args.data.as_ref().map(|data| format!(" in --data {}", data.display()));
+            let message = format!("the sandbox did not start{}", place.unwrap_or_default());
+            Error::new(Code::FileUnreadable, message).found(e.to_string()).caused_by(e)
+        }
     })?;
     let rekor = if args.rekor == 1 { 1 } else { 2 };
     let data = sandbox.data();

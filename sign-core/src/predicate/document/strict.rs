@@ -14,6 +14,9 @@ pub(super) fn parse(document: &[u8]) -> Result<&str> {
     if let Some(error) = another_format(document) {
         return Err(error);
     }
+    if document.trim_ascii().is_empty() {
+        return Err(invalid("nothing: it is empty"));
+    }
     let text = std::str::from_utf8(document).map_err(|e| {
         let good = String::from_utf8_lossy(document.get(..e.valid_up_to()).unwrap_or_default());
         invalid(format!("bytes that are not UTF-8 on line {}", line_of(&good, good.len()))).caused_by(e)
@@ -99,7 +102,8 @@ mod tests {
             (br#"{:}"#, "in document: "),
             (deep.as_bytes(), "recursion limit"),
             (b"[]", "not an object"),
-            (b"", "not an object"),
+            (b"", "empty"),
+            (b" \n", "empty"),
             (b"\xef\xbb\xbf{}", "byte order mark"),
             (b"\xff\xfe{\0}\0", "UTF-16"),
             (b"\x1f\x8b\x08", "compressed"),
